@@ -1,0 +1,172 @@
+"""Files that are whole or absent, and that say what they are.
+
+Every tensor file is one safetensors file whose header holds a kind ('adapter', 'logits', 'student', 'state') and the
+settings that are needed to use it. No pickle is ever written or read.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from distilrnn.errors import BadInput, Failure
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+HEADER_KEY = "distilrnn"
+"""All metadata is one JSON text under one key: safetensors writes several keys in random order."""
+
+FORMAT = 1
+NO_ROOM = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "the file is too big",
+}
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Where something is written to `path`: an OSError becomes one sentence; raises Failure."""
+    try:
+        yield
+    except OSError as error:
+        reason = NO_ROOM.get(error.errno or 0, error.strerror or error)
+        raise Failure(
+            f"{path}: could not be written ({reason}): make room or choose another folder, then run again"
+        ) from error
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write, which appears at `path` when it is whole, or not at all; its folder is made if needed.
+
+    Raises:
+        Failure: there is no room for it, or it may not be written; nothing is left behind.
+    """
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".writing.")
+        temporary = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def write_atomically(path: Path, content: bytes | str) -> None:
+    """Write a file so that it appears whole or not at all; its folder is made if needed; raises Failure."""
+    with whole_file(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def to_json(value: object) -> str:
+    """JSON as this project writes it: keys in their order, two spaces, a final newline, no NaN."""
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write `value` as JSON, atomically."""
+    write_atomically(path, to_json(value))
+
+
+def read_json(path: Path, *keys: str) -> Any:  # noqa: ANN401 - JSON is what it is
+    """The value in a JSON file: an object with these keys, where some are named; raises BadInput."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadInput(f"{path}: no such file: run the step that makes it") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise BadInput(f"{path}: not readable as JSON ({error}): make it again") from None
+    missing = [key for key in keys if not isinstance(value, dict) or key not in value]
+    if missing:
+        raise BadInput(f"{path}: lacks {', '.join(missing)}: make it again")
+    return value
+
+
+def save_tensors(path: Path, kind: str, tensors: "dict[str, torch.Tensor]", header: dict[str, Any]) -> None:
+    """Write tensors with their header as one safetensors file, atomically and with the same bytes every time."""
+    from safetensors.torch import save
+
+    text = json.dumps({"kind": kind, "format": FORMAT, **header}, sort_keys=True, allow_nan=False)
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_atomically(path, save(contiguous, {HEADER_KEY: text}))
+
+
+def read_header(path: Path, kind: str | None = None) -> dict[str, Any]:
+    """The header of a tensor file.
+
+    Raises:
+        BadInput: the file is missing, damaged, not one of ours, or (where `kind` is given) of another kind.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            header = json.loads((file.metadata() or {})[HEADER_KEY])
+    except FileNotFoundError:
+        raise BadInput(f"{path}: no such file: run the step that makes it, or mend the path") from None
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError):
+        raise BadInput(f"{path}: not a file of distilrnn, or damaged: make it again") from None
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise BadInput(f"{path}: written by another version of distilrnn (format {FORMAT} is read here): make it again")
+    if kind is not None and header.get("kind") != kind:
+        raise BadInput(f"{path}: holds a {header.get('kind')}, not a {kind}: name the {kind}'s file")
+    return header
+
+
+def load_tensors(path: Path, kind: str) -> "tuple[dict[str, torch.Tensor], dict[str, Any]]":
+    """The tensors and the header of a file of this kind, as torch tensors on the CPU; raises BadInput."""
+    from safetensors.torch import load_file
+
+    header = read_header(path, kind)
+    return load_file(path), header
+
+
+def load_arrays(path: Path, kind: str) -> "tuple[dict[str, np.ndarray], dict[str, Any]]":
+    """The same as numpy arrays, without importing torch; raises BadInput."""
+    from safetensors.numpy import load_file
+
+    header = read_header(path, kind)
+    try:
+        return load_file(path), header
+    except (TypeError, AttributeError):  # bfloat16 and what else numpy lacks
+        raise BadInput(f"{path}: holds numbers of a type that is not read here: make it again") from None
+
+
+def file_hash(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def require_equal(found: object, wanted: object, where: Path, what: str) -> None:
+    """Refuse a wrong pairing: raises BadInput that names both sides."""
+    if found != wanted:
+        raise BadInput(
+            f"{where}: made with another {what} ({_short(found)}, here {_short(wanted)}): "
+            f"make it again with this {what}, or name the right file"
+        )
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text[:12] + "…" if len(text) > 16 else text

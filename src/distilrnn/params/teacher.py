@@ -1,0 +1,39 @@
+"""The teachers section of params.yaml."""
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from distilrnn.params.common import Name, Section, Seeds, TrainingParams
+
+
+class TuningParams(Section):
+    """What of the base is trained, and the adapter beside each chosen linear map (Hu et al. 2021)."""
+
+    mode: Literal["lora", "full", "probe"] = Field(
+        "lora", description="lora: adapters and norms; full: every weight; probe: the head alone."
+    )
+    train_norms: bool = Field(True, description="Train the normalisation layers too (lora).")
+    rank: int = Field(4, ge=1, description="Columns of U and V.")
+    alpha: float | None = Field(None, gt=0, description="Scales the adapter by alpha/rank; none: no scaling.")
+    init: Literal["xavier", "zero"] = Field(
+        "zero", description="xavier: U and V Xavier-uniform (the reference); zero: V zero (the LoRA paper)."
+    )
+    dropout: float = Field(0.1, ge=0, lt=1, description="Dropout on the adapter's input.")
+    targets: tuple[str, ...] = Field(
+        ("all-linear",), min_length=1, description="Name patterns of the adapted maps (shell wildcards), or all-linear."
+    )
+
+    @field_validator("targets", mode="before")
+    @classmethod
+    def _one_or_many(cls, targets: object) -> object:
+        return (targets,) if isinstance(targets, str) else targets
+
+
+class TeacherParams(Section):
+    """One teacher: a base, what of it is tuned, and how."""
+
+    base: Name = Field(description="Name of an entry of bases.")
+    seeds: Seeds = Field((0,), description="Seeds of the teacher itself.")
+    tuning: TuningParams = TuningParams()
+    training: TrainingParams = TrainingParams()
