@@ -1,0 +1,216 @@
+"""Labelled corpora in CoLA's raw format: reading, checking, writing and splitting."""
+
+import hashlib
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from distilrnn.checkpoint import read_json, to_json, write_atomically
+from distilrnn.errors import BadInput
+from distilrnn.params.common import SelectionParams
+
+TRAIN = "in_domain_train"
+SPLITS = (TRAIN, "in_domain_dev", "out_of_domain_dev")
+
+COLUMNS = "source, label, mark, sentence"
+LABEL = re.compile(r"0|[1-9][0-9]{0,3}")
+LONGEST_LINE = 1 << 20
+"""Bytes: more is no sentence, and would be read into memory whole."""
+LONGEST_SOURCE = 100
+"""Characters: sources are keys of the metrics and rows of the report."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One labelled sentence; its id is its row in the split, from 0."""
+
+    source: str
+    label: int
+    mark: str
+    sentence: str
+
+    def line(self) -> str:
+        """The example as a line of CoLA's raw format."""
+        return f"{self.source}\t{self.label}\t{self.mark}\t{self.sentence}\n"
+
+
+def parse_split(lines: Iterable[bytes], where: str, classes: int | None = None) -> Iterator[Example]:
+    """The examples in the lines of a TSV file: source, label, mark and sentence, without header or quoting.
+
+    Accepts a byte-order mark, CRLF and empty lines at the end. `classes` bounds the labels where it is given.
+
+    Raises:
+        BadInput: naming file and line, at the first row that is not of this form.
+    """
+    first_row_read = False
+    empty = 0
+    for number, line in enumerate(lines, 1):
+        if len(line) > LONGEST_LINE:
+            raise BadInput(f"{where}:{number}: is longer than {LONGEST_LINE} bytes: write one sentence a line")
+        text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+        text = text.removesuffix(b"\n").removesuffix(b"\r")
+        if not text:
+            empty = empty or number
+            continue
+        if empty:
+            raise BadInput(f"{where}:{empty}: the line is empty: remove it")
+        first_row_read = True
+        yield _parse_line(text, f"{where}:{number}", classes)
+    if not first_row_read:
+        raise BadInput(f"{where}: is empty: give it one sentence a line ({COLUMNS}, parted by tabs)")
+
+
+def _parse_line(line: bytes, place: str, classes: int | None) -> Example:
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{place}: is not UTF-8 (byte {error.start + 1}): unpack it, or convert it to UTF-8") from None
+    if "\0" in text or "\r" in text:
+        raise BadInput(
+            f"{place}: holds a NUL or a lone carriage return: save the file as UTF-8 with lines that end in a newline"
+        )
+    columns = text.split("\t")
+    if len(columns) != 4:
+        raise BadInput(f"{place}: has {len(columns)} columns, not 4: write {COLUMNS}, parted by single tabs")
+    source, label, mark, sentence = columns
+    if not LABEL.fullmatch(label) or (classes is not None and int(label) >= classes):
+        allowed = "0 or 1" if classes == 2 else f"a number from 0 to {9999 if classes is None else classes - 1}"
+        raise BadInput(
+            f"{place}: the label is {label[:20]!r}, not {allowed}: mend the second column (there is no header row)"
+        )
+    if len(source) > LONGEST_SOURCE or not source.isprintable():
+        raise BadInput(
+            f"{place}: the source has an unprintable character, or more than {LONGEST_SOURCE}: write a short plain name"
+        )
+    if not any(_is_visible(character) for character in sentence):
+        raise BadInput(f"{place}: the sentence is empty or invisible: write it or remove the row")
+    return Example(source, int(label), mark, sentence)
+
+
+def _is_visible(character: str) -> bool:
+    return not character.isspace() and unicodedata.category(character) not in ("Cc", "Cf")
+
+
+def iterate_split(path: Path, classes: int | None = None) -> Iterator[Example]:
+    """The examples of a split, one at a time; raises BadInput."""
+    try:
+        with path.open("rb") as file:
+            yield from parse_split(iter(partial(file.readline, LONGEST_LINE + 1), b""), str(path), classes)
+    except FileNotFoundError:
+        raise BadInput(f"{path}: no such file: a corpus folder holds {', '.join(s + '.tsv' for s in SPLITS)}") from None
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read ({error.strerror}): mend the path") from None
+
+
+def read_split(path: Path, classes: int | None = None) -> list[Example]:
+    """The examples of a split; raises BadInput."""
+    return list(iterate_split(path, classes))
+
+
+def read_folder(folder: Path, classes: int) -> dict[str, list[Example]]:
+    """The three splits in a folder; raises BadInput."""
+    try:
+        present = folder.is_dir()
+    except OSError:  # a name that is too long, or a folder above it that is closed
+        present = False
+    if not present:
+        raise BadInput(f"{folder}: no such folder: set corpus.path to the folder with {TRAIN}.tsv and the dev splits")
+    return {split: read_split(folder / f"{split}.tsv", classes) for split in SPLITS}
+
+
+def check_corpus(splits: dict[str, list[Example]], classes: Sequence[str], where: str) -> list[str]:
+    """Refuse a corpus that cannot be learned from, and return warnings about one that can.
+
+    Raises:
+        BadInput: a class has no training sentence.
+    """
+    counts = Counter(example.label for example in splits[TRAIN])
+    for label, name in enumerate(classes):
+        if not counts[label]:
+            raise BadInput(f"{where}: {TRAIN} has no sentence of class {label} ({name}): add some, or remove the class")
+    labels = {split: _labels_of_sentences(examples) for split, examples in splits.items()}
+    warnings = []
+    for split in SPLITS:
+        repeated = len(splits[split]) - len(labels[split])
+        if repeated:
+            differing = sum(len(found) > 1 for found in labels[split].values())
+            warnings.append(f"{split}: {repeated} rows repeat a sentence, {differing} sentences have different labels")
+    for split in SPLITS[1:]:
+        leaked = [example for example in splits[split] if example.sentence in labels[TRAIN]]
+        if leaked:
+            differing = sum(labels[TRAIN][example.sentence] != {example.label} for example in leaked)
+            warnings.append(f"{split}: {len(leaked)} sentences also stand in {TRAIN}, {differing} with another label")
+    return warnings
+
+
+def _labels_of_sentences(examples: list[Example]) -> dict[str, set[int]]:
+    labels: dict[str, set[int]] = {}
+    for example in examples:
+        labels.setdefault(example.sentence, set()).add(example.label)
+    return labels
+
+
+def write_corpus(
+    folder: Path, splits: dict[str, list[Example]], unlabelled: Iterable[str], classes: Sequence[str], source: str
+) -> dict:
+    """Write splits, unlabelled sentences and corpus.json into `folder`, and return the latter; raises BadInput."""
+    warnings = check_corpus(splits, classes, source)
+    texts = {split: "".join(example.line() for example in examples) for split, examples in splits.items()}
+    summary = {
+        "hash": corpus_hash(texts),
+        "classes": list(classes),
+        "source": source,
+        "splits": {split: _count(examples, len(classes)) for split, examples in splits.items()},
+        "warnings": warnings,
+    }
+    for split, text in texts.items():
+        write_atomically(folder / f"{split}.tsv", text)
+    write_atomically(folder / "unlabelled.txt", "".join(f"{sentence}\n" for sentence in unlabelled))
+    write_atomically(folder / "corpus.json", to_json(summary))
+    return summary
+
+
+def _count(examples: list[Example], classes: int) -> dict:
+    counts = Counter(example.label for example in examples)
+    return {"sentences": len(examples), "classes": [counts[label] for label in range(classes)]}
+
+
+def corpus_hash(texts: dict[str, str]) -> str:
+    """SHA-256 over the splits in their order: what logits and checkpoints are keyed by."""
+    digest = hashlib.sha256()
+    for split in SPLITS:
+        digest.update(hashlib.sha256(texts[split].encode()).digest())
+    return digest.hexdigest()
+
+
+def read_summary(folder: Path) -> dict:
+    """corpus.json of a written corpus; raises BadInput."""
+    return read_json(folder / "corpus.json", "hash", "classes", "splits")
+
+
+def split_holdout(labels: np.ndarray, selection: SelectionParams) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of train to learn from, and rows held out to choose the epoch by; stratified by label, both ascending.
+
+    Every class keeps at least one row to learn from. With `validation: dev` nothing is held out.
+    """
+    if selection.validation == "dev":
+        return np.arange(len(labels)), np.arange(0)
+    # RandomState's streams are frozen for ever, so the split is the same on every machine and version.
+    generator = np.random.RandomState(selection.holdout_seed)
+    held_out = []
+    for label in np.unique(labels):
+        rows = generator.permutation(np.flatnonzero(labels == label))
+        held_out.append(rows[: min(round(len(rows) * selection.holdout_fraction), len(rows) - 1)])
+    validation = np.sort(np.concatenate(held_out))
+    if not len(validation):
+        raise BadInput(
+            f"selection.holdout_fraction {selection.holdout_fraction} of {len(labels)} training sentences is none: "
+            "raise it, or set selection.validation to dev"
+        )
+    return np.setdiff1d(np.arange(len(labels)), validation), validation

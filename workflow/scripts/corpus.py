@@ -1,0 +1,31 @@
+"""Rule corpus: the labelled sentences, whatever their source."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from distilrnn.command_line import run, with_params
+from distilrnn.params.corpus import CorpusParams
+
+
+@with_params(corpus=CorpusParams)
+def main(output: Annotated[Path, typer.Option(help="Folder to write.")], *, corpus: CorpusParams) -> None:
+    """Write the labelled corpus: three splits in CoLA's raw format, unlabelled sentences, and a summary."""
+    from rich.console import Console
+
+    from distilrnn.corpus import write_corpus
+    from distilrnn.sources import SOURCES
+
+    splits, unlabelled = SOURCES[corpus.source](corpus)
+    summary = write_corpus(output, splits, unlabelled, corpus.classes, corpus.path or corpus.source)
+    console = Console(highlight=False)
+    for split, counts in summary["splits"].items():
+        named = ", ".join(f"{n} {name}" for name, n in zip(summary["classes"], counts["classes"], strict=True))
+        console.print(f"{split}: {counts['sentences']} sentences ({named})")
+    for warning in summary["warnings"]:
+        console.print(f"warning: {warning}")
+
+
+if __name__ == "__main__":
+    run(main)
