@@ -1,0 +1,55 @@
+"""Logits files: what a system says of every sentence, keyed by the sentences' ids and the corpus."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from distilrnn.checkpoint import load_arrays, require_equal, save_tensors
+from distilrnn.errors import BadInput
+
+FILE = "logits.safetensors"
+
+
+def save_logits(path: Path, logits: Mapping[str, np.ndarray], header: dict[str, Any]) -> None:
+    """Write logits per split, float32 [sentences, classes]; a sentence's id is its row in the split."""
+    import torch
+
+    tensors = {}
+    for split, values in logits.items():
+        tensors[f"{split}.ids"] = torch.arange(len(values))
+        tensors[f"{split}.logits"] = torch.from_numpy(values)
+    save_tensors(path, "logits", tensors, header)
+
+
+def load_logits(
+    path: Path, corpus_hash: str, classes: Sequence[str], sentences: Mapping[str, int]
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Logits [sentences, classes] of the splits that `sentences` counts, in the order of the corpus; and the header.
+
+    Raises:
+        BadInput: the logits are of another corpus, other classes or other sentences, or not finite.
+    """
+    arrays, header = load_arrays(path, "logits")
+    require_equal(header.get("corpus_hash"), corpus_hash, path, "corpus")
+    require_equal(header.get("classes"), list(classes), path, "list of classes")
+    logits = {}
+    for split, rows in sentences.items():
+        ids, values = arrays.get(f"{split}.ids"), arrays.get(f"{split}.logits")
+        if ids is None or values is None:
+            raise BadInput(f"{path}: has no logits of {split}: make it again")
+        if not np.array_equal(np.sort(ids), np.arange(rows)):
+            raise BadInput(f"{path}: its ids are not the {rows} rows of {split}.tsv, once each: make it again")
+        if values.shape != (rows, len(classes)):
+            raise BadInput(
+                f"{path}: the logits of {split} are {' x '.join(map(str, values.shape))}, not {rows} sentences x "
+                f"{len(classes)} classes: make it again"
+            )
+        if not np.isfinite(values).all():
+            raise BadInput(
+                f"{path}: {(~np.isfinite(values)).any(axis=1).sum()} sentences of {split} have a logit that is not a "
+                "finite number: train this system again, with a lower learning rate"
+            )
+        logits[split] = values[np.argsort(ids)]
+    return logits, header

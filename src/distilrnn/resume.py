@@ -1,0 +1,131 @@
+"""The state from which a killed training run goes on: one file outside the rule's outputs, removed on success.
+
+Snakemake deletes a job's outputs before it starts the job again, so the state cannot lie among them.
+"""
+
+import glob
+import hashlib
+import json
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from distilrnn.checkpoint import load_tensors, save_tensors
+from distilrnn.errors import BadInput
+
+if TYPE_CHECKING:
+    from distilrnn.training import Fitted
+
+FOLDER = Path(".resume")
+MINUTES = 10
+"""A long epoch is also saved after so many minutes."""
+
+
+def code_hash() -> str:
+    """SHA-256 over the source of every module of this package that the process has loaded."""
+    digest = hashlib.sha256()
+    for name in sorted(n for n in sys.modules if n == "distilrnn" or n.startswith("distilrnn.")):
+        file = getattr(sys.modules[name], "__file__", None)
+        if file:
+            digest.update(Path(file).read_bytes())
+    return digest.hexdigest()
+
+
+@dataclass
+class ResumeState:
+    """What a state file held."""
+
+    tensors: dict[str, Tensor]
+    header: dict[str, Any]
+
+    def restore(
+        self, weights: dict[str, nn.Parameter], adam: torch.optim.Optimizer, fitted: "Fitted", sums: Tensor
+    ) -> tuple[dict[str, Tensor], int, int, int]:
+        """Fill weights, optimizer, curves and sums; return the best weights, epoch, step and count to go on from."""
+        best = {}
+        with torch.no_grad():
+            for name, weight in weights.items():
+                weight.copy_(self.tensors[f"now/{name}"])
+                if f"exp_avg/{name}" in self.tensors:
+                    adam.state[weight] = {
+                        "step": self.tensors[f"step/{name}"].to(weight.device),
+                        "exp_avg": self.tensors[f"exp_avg/{name}"].to(weight.device),
+                        "exp_avg_sq": self.tensors[f"exp_avg_sq/{name}"].to(weight.device),
+                    }
+                if f"best/{name}" in self.tensors:
+                    best[name] = self.tensors[f"best/{name}"]
+        sums.copy_(self.tensors["sums"])
+        fitted.curves = self.header["curves"]
+        fitted.best_epoch = self.header["best_epoch"]
+        fitted.seconds = self.header["seconds"]
+        return best, self.header["epoch"], self.header["step"], self.header["counted"]
+
+
+class ResumeFile:
+    """The state file of one output folder; `inputs` is everything that the result depends on."""
+
+    def __init__(self, output: Path, inputs: dict[str, Any], folder: Path = FOLDER) -> None:
+        text = json.dumps({**inputs, "code": code_hash(), "torch": torch.__version__}, sort_keys=True, default=str)
+        self.key = hashlib.sha256(text.encode()).hexdigest()
+        slug = "".join(c if c.isalnum() or c in "._-" else "-" for c in str(output))
+        # Cut to what file systems allow; the hash keeps outputs apart whose slugs are equal.
+        self.path = folder / f"{slug[-150:]}-{hashlib.sha256(str(output).encode()).hexdigest()[:8]}.safetensors"
+        self.saved = time.monotonic()
+
+    def load(self) -> ResumeState | None:
+        """The saved state; None where there is none, or one of other params, inputs or code (which is removed)."""
+        if not self.path.exists():
+            return None
+        try:
+            tensors, header = load_tensors(self.path, "state")
+        except BadInput:
+            header = {}
+        if header.get("key") != self.key:
+            self.remove()
+            return None
+        return ResumeState(tensors, header)
+
+    def is_due(self) -> bool:
+        """Whether so long has gone by since the last save that a part of an epoch is worth saving."""
+        return time.monotonic() - self.saved > MINUTES * 60
+
+    def save(
+        self,
+        weights: dict[str, nn.Parameter],
+        adam: torch.optim.Optimizer,
+        best: dict[str, Tensor],
+        fitted: "Fitted",
+        epoch: int,
+        step: int,
+        sums: Tensor,
+        counted: int,
+    ) -> None:
+        """Write the state from which `epoch` goes on at `step` (from 0)."""
+        tensors = {"sums": sums}
+        for name, weight in weights.items():
+            tensors[f"now/{name}"] = weight
+            state = adam.state.get(weight, {})
+            tensors.update({f"{key}/{name}": state[key] for key in ("step", "exp_avg", "exp_avg_sq") if key in state})
+            if name in best:
+                tensors[f"best/{name}"] = best[name]
+        header = {
+            "key": self.key,
+            "curves": fitted.curves,
+            "best_epoch": fitted.best_epoch,
+            "seconds": fitted.seconds,
+            "epoch": epoch,
+            "step": step,
+            "counted": counted,
+        }
+        save_tensors(self.path, "state", tensors, header)
+        self.saved = time.monotonic()
+
+    def remove(self) -> None:
+        """Remove the state and its half-written copies: the outputs are written, or it does not fit."""
+        for file in (self.path, *self.path.parent.glob(f".{glob.escape(self.path.name)}.*")):
+            file.unlink(missing_ok=True)

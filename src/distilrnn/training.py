@@ -1,0 +1,291 @@
+"""The one training loop: it knows neither teacher nor student, only a model, sentences and an objective."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from distilrnn.device import Device
+from distilrnn.errors import Failure
+from distilrnn.params.common import TrainingParams
+from distilrnn.progress import TrainingProgress
+from distilrnn.resume import ResumeFile
+from distilrnn.tokens import Tokens, epoch_batches, sorted_batches
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some sentences on the model's device."""
+
+    ids: Tensor
+    """int64 [sentences, tokens], padded on the right."""
+    lengths: Tensor
+    """int64 [sentences]."""
+    labels: Tensor
+    """int64 [sentences]."""
+    teacher_logits: Tensor | None
+    """float32 [sentences, classes]."""
+
+    def part(self, start: int, stop: int) -> "Batch":
+        """The sentences from `start` to `stop`."""
+        teacher = None if self.teacher_logits is None else self.teacher_logits[start:stop]
+        return Batch(self.ids[start:stop], self.lengths[start:stop], self.labels[start:stop], teacher)
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """Tokenised sentences, and what a teacher says of them."""
+
+    tokens: Tokens
+    pad_id: int
+    width: int | None = None
+    """Tokens to which every batch is padded; None: to its longest sentence."""
+    teacher_logits: np.ndarray | None = None
+    """float32 [sentences, classes]."""
+
+    def batch(self, rows: np.ndarray, device: str) -> Batch:
+        """These rows, on the device."""
+
+        def move(values: np.ndarray) -> Tensor:
+            tensor = torch.from_numpy(np.ascontiguousarray(values))
+            return tensor.pin_memory().to(device, non_blocking=True) if device == "cuda" else tensor
+
+        ids, lengths = self.tokens.padded(rows, self.pad_id, self.width)
+        teacher = None if self.teacher_logits is None else move(self.teacher_logits[rows])
+        return Batch(move(ids), move(lengths), move(self.tokens.labels[rows]), teacher)
+
+
+@dataclass(frozen=True)
+class Step:
+    """What an objective says of a batch: its mean loss, and how many of `count` predictions are right."""
+
+    loss: Tensor
+    correct: Tensor
+    count: int
+
+
+Objective = Callable[[nn.Module, Batch], Step]
+
+
+@dataclass
+class Fitted:
+    """How a training run went; the model itself holds the best epoch's weights."""
+
+    curves: list[dict[str, float]] = field(default_factory=list)
+    """Per epoch: epoch (from 1), train_loss, train_accuracy, validation_loss, validation_accuracy (0 to 1)."""
+    best_epoch: int = 0
+    seconds: float = 0.0
+    """Wall time of training, over all the runs that it took."""
+
+
+def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters that training changes, by name."""
+    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+def decay_groups(model: nn.Module) -> list[dict[str, Any]]:
+    """The trainable parameters for AdamW: embeddings never decay.
+
+    Rows of types that do not occur so stay as they began, and a compact vocabulary trains as the full one.
+    """
+    embeddings = {p for m in model.modules() if isinstance(m, nn.Embedding) for p in m.parameters()}
+    decaying = [p for p in trainable(model).values() if p not in embeddings]
+    resting = [p for p in trainable(model).values() if p in embeddings]
+    groups = [{"params": decaying}, {"params": resting, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]
+
+
+def fit(
+    model: nn.Module,
+    train: Sentences,
+    validation: Sentences,
+    objective: Objective,
+    params: TrainingParams,
+    seed: int,
+    device: Device,
+    progress: TrainingProgress,
+    resume: ResumeFile | None = None,
+) -> Fitted:
+    """Train, and leave the model with the weights of the epoch of highest validation accuracy (the first of equals).
+
+    The order of the sentences and every random number depend on (seed, epoch, step) alone, so a run that goes on from
+    `resume` ends with the same bytes as one that was never interrupted.
+
+    Raises:
+        Failure: loss or gradients are not finite (the message names epoch, step and learning rate), or one sentence
+            alone does not fit into the device's memory.
+    """
+    weights = trainable(model)
+    adam = torch.optim.AdamW(
+        decay_groups(model),
+        lr=params.learning_rate,
+        weight_decay=params.weight_decay,
+        fused=device.name in ("cpu", "cuda"),
+    )
+    trainer = _Trainer(model, objective, params, seed, device, adam)
+    fitted, best, first_epoch, first_step = Fitted(), {}, 1, 0
+    sums = torch.zeros(2, dtype=torch.float64, device=device.name)  # loss x count, correct
+    counted = 0
+    if resume is not None and (state := resume.load()):
+        best, first_epoch, first_step, counted = state.restore(weights, adam, fitted, sums)
+        progress.say(f"going on from epoch {first_epoch}, step {first_step + 1}")
+        progress.resumed((first_epoch - 1) * len(train.tokens) + first_step * params.batch_size)
+    started = time.monotonic() - fitted.seconds
+    for epoch in range(first_epoch, params.epochs + 1):
+        batches = epoch_batches(train.tokens.lengths, params.batch_size, params.batching, seed, epoch)
+        model.train()
+        for step in range(first_step, len(batches)):
+            done = trainer.step(
+                train.batch(batches[step], device.name), epoch, step, params.epochs * len(batches), progress
+            )
+            sums += torch.stack([done.loss.double() * done.count, done.correct.double()])
+            counted += done.count
+            if progress.wants_figures:
+                progress.step(len(batches[step]), float(sums[0]) / counted, float(sums[1]) / counted)
+            else:
+                progress.step(len(batches[step]))
+            if resume is not None and step + 1 < len(batches) and resume.is_due():
+                fitted.seconds = time.monotonic() - started
+                resume.save(weights, adam, best, fitted, epoch, step + 1, sums, counted)
+        train_loss, train_accuracy = (sums / counted).tolist()
+        loss, accuracy = evaluate(model, validation, objective, params.batch_size, device)
+        if not math.isfinite(loss):
+            raise Failure(
+                f"the validation loss is {loss} after epoch {epoch}, learning rate {params.learning_rate:g}: "
+                "lower the learning rate, or set clip_norm"
+            )
+        fitted.curves.append(
+            {
+                "epoch": epoch,
+                "train_loss": train_loss,
+                "train_accuracy": train_accuracy,
+                "validation_loss": loss,
+                "validation_accuracy": accuracy,
+            }
+        )
+        if accuracy > max((row["validation_accuracy"] for row in fitted.curves[:-1]), default=-1.0):
+            fitted.best_epoch = epoch
+            best = {name: weight.detach().cpu().clone() for name, weight in weights.items()}
+        fitted.seconds = time.monotonic() - started
+        first_step, counted = 0, 0
+        sums.zero_()
+        if resume is not None and epoch < params.epochs:
+            resume.save(weights, adam, best, fitted, epoch + 1, 0, sums, counted)
+        progress.epoch(fitted.curves[-1])  # said last: an epoch that was said to be done is never done again
+    with torch.no_grad():
+        for name, weight in weights.items():
+            weight.copy_(best[name])
+    return fitted
+
+
+class _Trainer:
+    """One optimizer step, in as many parts as the memory asks for."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        objective: Objective,
+        params: TrainingParams,
+        seed: int,
+        device: Device,
+        adam: torch.optim.Adam,
+    ) -> None:
+        self.model, self.objective, self.params, self.seed = model, objective, params, seed
+        self.device, self.adam, self.parts = device, adam, 1
+
+    def step(self, batch: Batch, epoch: int, step: int, steps: int, progress: TrainingProgress) -> Step:
+        """Train on one batch; `steps` is the length of the whole run."""
+        steps_an_epoch = steps // self.params.epochs
+        number = (epoch - 1) * steps_an_epoch + step
+        rate = self.params.learning_rate
+        if self.params.schedule == "linear":
+            rate *= 1 - number / steps
+        for group in self.adam.param_groups:
+            group["lr"] = rate
+        while True:
+            # Seeded at each step, dropout needs no saved generator to go on from any step.
+            torch.manual_seed(int(np.random.SeedSequence([self.seed, number]).generate_state(1, np.uint64)[0] >> 1))
+            self.adam.zero_grad(set_to_none=True)
+            try:
+                done = self._gradients(batch)
+                break
+            except torch.OutOfMemoryError:
+                if self.parts >= len(batch.labels):
+                    raise Failure(
+                        f"one sentence of {batch.ids.shape[1]} tokens does not fit into the GPU's memory: "
+                        "set tokenize.max_length lower, or use a smaller base"
+                    ) from None
+                torch.cuda.empty_cache()
+                self.parts *= 2
+                progress.say(f"out of memory: going on with {self.parts} parts a batch, the same batch size in effect")
+        norm = None
+        if self.params.clip_norm is not None:
+            norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.params.clip_norm)
+        # On a GPU reading the loss makes the device wait, so it is looked at every so often only.
+        looked_at = self.device.name == "cpu" or step % 50 == 0 or step + 1 == steps_an_epoch
+        if looked_at and not (torch.isfinite(done.loss) and (norm is None or torch.isfinite(norm))):
+            raise Failure(
+                f"the loss is {float(done.loss)} at epoch {epoch}, step {step + 1}, learning rate {rate:g}: "
+                "lower the learning rate, or set clip_norm"
+            )
+        self.adam.step()
+        return done
+
+    def _gradients(self, batch: Batch) -> Step:
+        size = len(batch.labels)
+        part = -(-size // self.parts)
+        loss, correct, count = 0.0, 0, 0
+        for start in range(0, size, part):
+            piece = batch.part(start, min(start + part, size))
+            with self.device.autocast():
+                done = self.objective(self.model, piece)
+            share = len(piece.labels) / size
+            (done.loss * share).backward()
+            loss, correct, count = loss + done.loss.detach() * share, correct + done.correct, count + done.count
+        return Step(loss, correct, count)
+
+
+@torch.no_grad()
+def evaluate(
+    model: nn.Module, sentences: Sentences, objective: Objective, batch_size: int, device: Device
+) -> tuple[float, float]:
+    """Mean loss and accuracy (0 to 1) over the sentences."""
+    model.eval()
+    loss, correct, count = 0.0, 0, 0
+    for rows in sorted_batches(sentences.tokens.lengths, batch_size):
+        with device.autocast():
+            step = objective(model, sentences.batch(rows, device.name))
+        loss, correct, count = loss + step.loss.double() * step.count, correct + step.correct, count + step.count
+    return float(loss) / count, float(correct) / count
+
+
+@torch.no_grad()
+def predict_logits(model: nn.Module, sentences: Sentences, batch_size: int, device: Device) -> np.ndarray:
+    """The model's logits, float32 [sentences, classes], in the order of the sentences.
+
+    Raises:
+        Failure: a logit is not finite.
+    """
+    model.eval()
+    logits = None
+    for rows in sorted_batches(sentences.tokens.lengths, batch_size):
+        batch = sentences.batch(rows, device.name)
+        with device.autocast():
+            values = model(batch.ids, batch.lengths).float().cpu().numpy()
+        if logits is None:
+            logits = np.empty((len(sentences.tokens), values.shape[1]), np.float32)
+        logits[rows] = values
+    if logits is None or not np.isfinite(logits).all():
+        raise Failure("a logit is not finite: train again with a lower learning rate, or in fp32")
+    return logits
+
+
+def class_weights(labels: np.ndarray, classes: int) -> Tensor:
+    """Weights [classes] inverse to the classes' frequencies, mean 1 over the sentences (scikit-learn's 'balanced')."""
+    counts = np.bincount(labels, minlength=classes)
+    return torch.tensor(len(labels) / (classes * np.maximum(counts, 1)), dtype=torch.float32)

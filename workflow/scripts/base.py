@@ -1,0 +1,37 @@
+"""Rule base: the language model that teachers start from."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from distilrnn.command_line import run, with_params
+from distilrnn.params.base import BaseParams
+
+
+@with_params(base=BaseParams)
+def main(
+    output: Annotated[Path, typer.Option(help="Folder to write.")],
+    corpus: Annotated[Path | None, typer.Option(help="Folder of the corpus, for pretrain.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads [default: all].")] = None,
+    *,
+    base: BaseParams,
+) -> None:
+    """Pre-train the embedded base, or bring one from a directory, a GGUF file or the hub, as one folder."""
+    from distilrnn.errors import BadInput
+
+    if base.model != "pretrain":
+        from distilrnn.bases import import_base
+
+        made = import_base(base, output)
+    elif corpus is None:
+        raise BadInput("--model is 'pretrain' but no --corpus is given: name the corpus folder with unlabelled.txt")
+    else:
+        from distilrnn.pretraining import pretrain
+
+        made = pretrain(corpus / "unlabelled.txt", base, output, threads)
+    print(f"{made['architecture']}: {made['parameters']:,} parameters in {output}")
+
+
+if __name__ == "__main__":
+    run(main)

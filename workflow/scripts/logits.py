@@ -1,0 +1,27 @@
+"""Rule logits: the teacher's judgement of every sentence."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from distilrnn.command_line import run
+
+
+def main(
+    base: Annotated[Path, typer.Option(help="Folder of the base.")],
+    adapter: Annotated[Path, typer.Option(help="The tuned teacher's adapter.safetensors.")],
+    tokens: Annotated[Path, typer.Option(help="Folder of the tokenised corpus.")],
+    output: Annotated[Path, typer.Option(help="Folder to write.")],
+    batch_size: Annotated[int, typer.Option(min=1, help="Sentences per batch.")] = 128,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads [default: all].")] = None,
+) -> None:
+    """Compute the teacher's logits for every sentence, once for all students."""
+    from distilrnn.stages.logits import compute_logits
+
+    made = compute_logits(base, adapter, tokens, output, batch_size, threads)
+    print(f"{made['sentences']:,} sentences at {made['sentences_per_second']:,} sentences/s")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,35 @@
+"""Rules student and baseline: train the recurrent classifier."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from distilrnn.command_line import run, with_params
+from distilrnn.params.common import SelectionParams, TrainingParams
+from distilrnn.params.student import DistilParams, StudentModelParams
+
+
+@with_params(model=StudentModelParams, training=TrainingParams, selection=SelectionParams, distil=DistilParams)
+def main(
+    tokens: Annotated[Path, typer.Option(help="Folder of the tokenised corpus.")],
+    output: Annotated[Path, typer.Option(help="Folder to write.")],
+    teacher_logits: Annotated[
+        Path | None, typer.Option(help="The teacher's logits.safetensors [default: learn from the labels alone].")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of initial weights, dropout and data order.")] = 0,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads [default: all].")] = None,
+    *,
+    model: StudentModelParams,
+    training: TrainingParams,
+    selection: SelectionParams,
+    distil: DistilParams,
+) -> None:
+    """Train the recurrent student: distilled from a teacher's logits, or as the baseline from the labels alone."""
+    from distilrnn.stages.student import train_student
+
+    train_student(tokens, teacher_logits, output, seed, threads, model, training, selection, distil)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,32 @@
+"""Rule teacher: tune a base language model with LoRA as a classifier."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from distilrnn.command_line import run, with_params
+from distilrnn.params.common import SelectionParams, TrainingParams
+from distilrnn.params.teacher import TuningParams
+
+
+@with_params(tuning=TuningParams, training=TrainingParams, selection=SelectionParams)
+def main(
+    base: Annotated[Path, typer.Option(help="Folder of the base.")],
+    tokens: Annotated[Path, typer.Option(help="Folder of the tokenised corpus.")],
+    output: Annotated[Path, typer.Option(help="Folder to write.")],
+    seed: Annotated[int, typer.Option(min=0, help="Seed of initial weights, dropout and data order.")] = 0,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads [default: all].")] = None,
+    *,
+    tuning: TuningParams,
+    training: TrainingParams,
+    selection: SelectionParams,
+) -> None:
+    """Tune a base language model as a classifier, and save what was trained of it."""
+    from distilrnn.stages.teacher import train_teacher
+
+    train_teacher(base, tokens, output, seed, threads, tuning, training, selection)
+
+
+if __name__ == "__main__":
+    run(main)
