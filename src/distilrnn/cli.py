@@ -1,0 +1,18 @@
+"""The command distilrnn: predict, and what keeps Snakemake and DVC in agreement."""
+
+import typer
+
+from distilrnn import command_line
+from distilrnn.prediction_commands import predict
+from distilrnn.workflow_commands import record, stages, sync, targets
+
+commands = typer.Typer(
+    add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True, help=__doc__
+)
+for command in (predict, targets, record, sync, stages):
+    commands.command()(command)
+
+
+def app() -> None:
+    """Run the command line; errors are one sentence and an exit code."""
+    command_line.run(commands)

@@ -1,0 +1,114 @@
+"""Judging new sentences with any trained teacher or student."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from distilrnn.checkpoint import read_header, read_json, require_equal
+from distilrnn.errors import BadInput
+from distilrnn.stages.student import load_student
+from distilrnn.student import Student
+from distilrnn.tokens import Tokens, sorted_batches
+
+BATCH = 256
+
+
+@dataclass
+class Predictor:
+    """A trained system with its tokenizer."""
+
+    classes: list[str]
+    tokenizer_text: str
+    pad_id: int
+    max_length: int | None
+    width: int | None
+    """Tokens to which sentences are padded; None: to the longest of a batch."""
+    model: Callable[[np.ndarray, np.ndarray], torch.Tensor]
+    """Padded ids and lengths to logits."""
+
+    def __post_init__(self) -> None:
+        from tokenizers import Tokenizer
+
+        self.tokenizer = Tokenizer.from_str(self.tokenizer_text)
+        self.tokenizer.no_padding()
+        self.tokenizer.no_truncation()
+
+    @torch.no_grad()
+    def probabilities(self, sentences: Sequence[str], batch_size: int = BATCH) -> np.ndarray:
+        """Class probabilities, float32 [sentences, classes].
+
+        Raises:
+            BadInput: a sentence has no token.
+        """
+        encodings = self.tokenizer.encode_batch_fast(list(sentences))
+        ids = [encoding.ids[: self.max_length] for encoding in encodings]
+        for number, sentence in enumerate(ids, 1):
+            if not sentence:
+                raise BadInput(f"sentence {number} has no token: write something in it")
+        offsets = np.concatenate([[0], np.cumsum([len(sentence) for sentence in ids])]).astype(np.int64)
+        flat = np.concatenate([np.asarray(sentence, np.int64) for sentence in ids])
+        tokens = Tokens(flat, offsets, np.zeros(len(ids), np.int64))
+        probabilities = np.empty((len(ids), len(self.classes)), np.float32)
+        for rows in sorted_batches(tokens.lengths, batch_size):
+            logits = self.model(*tokens.padded(rows, self.pad_id, self.width))
+            probabilities[rows] = torch.softmax(logits.float(), -1).numpy()
+        return probabilities
+
+
+def load_predictor(checkpoint: Path, base: Path | None = None) -> Predictor:
+    """The system in a student.safetensors or adapter.safetensors.
+
+    A student's file has all it needs. An adapter's base is looked for among the bases of its experiment, where `base`
+    does not name its folder. Raises BadInput.
+    """
+    header = read_header(checkpoint)
+    if header["kind"] == "student":
+        return _student_predictor(checkpoint)
+    if header["kind"] != "adapter":
+        raise BadInput(f"{checkpoint}: holds {header['kind']}: name a student.safetensors or an adapter.safetensors")
+    from distilrnn.teacher import load_teacher
+    from distilrnn.tokenizing import load_tokenizer
+
+    folder = base if base is not None else find_base(checkpoint, header["base_hash"])
+    teacher, header = load_teacher(folder, checkpoint)
+    tokenizer = load_tokenizer(folder)
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    text = tokenizer.to_str()
+    require_equal(header["tokenizer_hash"], hashlib.sha256(text.encode()).hexdigest(), checkpoint, "tokenizer")
+
+    def judge(ids: np.ndarray, lengths: np.ndarray) -> torch.Tensor:
+        return teacher(torch.from_numpy(ids), torch.from_numpy(lengths))
+
+    return Predictor(header["classes"], text, header["pad_id"], header["max_length"], None, judge)
+
+
+def _student_predictor(checkpoint: Path) -> Predictor:
+    student, tokenizer, header = load_student(checkpoint)
+    known = np.zeros(header["vocabulary"], bool)
+    known[student.types.numpy()] = True
+    holder: dict[str, Student] = {"student": student}
+
+    def judge(ids: np.ndarray, lengths: np.ndarray) -> torch.Tensor:
+        if not known[ids].all():
+            # Types that the student never saw have the vectors that a full embedding would have given them.
+            holder["student"] = holder["student"].with_types(np.unique(ids), header["seed"]).eval()
+            known[ids] = True
+        return holder["student"](torch.from_numpy(ids), torch.from_numpy(lengths))
+
+    width = header["max_length"] if header["model"]["pooling"] == "last_step" else None
+    return Predictor(header["classes"], tokenizer.decode(), header["pad_id"], header["max_length"], width, judge)
+
+
+def find_base(adapter: Path, base_hash: str) -> Path:
+    """The folder of the base that an adapter was made with, among its experiment's bases; raises BadInput."""
+    for file in (
+        sorted(adapter.resolve().parents[3].glob("bases/*/base.json")) if len(adapter.resolve().parents) > 3 else []
+    ):
+        if read_json(file).get("hash") == base_hash:
+            return file.parent
+    raise BadInput(f"{adapter}: its base is not beside it: name the base's folder with --base")
