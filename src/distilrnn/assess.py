@@ -1,0 +1,203 @@
+"""An experiment judged: its logits, runs and curves read, its metrics and statistics written.
+
+Reads  corpus/, and of every system and seed logits.safetensors, run.json and curves.csv (see `layout`)
+Writes metrics/<system>.json  metrics.json  statistics.json  curves/<system>.csv
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from distilrnn import layout, statistics
+from distilrnn.checkpoint import write_atomically, write_json
+from distilrnn.curves import CURVE_COLUMNS, Curve, read_curve, to_csv
+from distilrnn.evaluation import FIDELITY, SCALARS, evaluate, fidelity, mean_and_std, prior_logits
+from distilrnn.evaluation_inputs import Corpus, Run, read_corpus, read_logits, read_run, require_every_run
+from distilrnn.layout import EVALUATION_SPLITS, System
+from distilrnn.params.experiment import Experiment, read_experiment
+
+MAJORITY = System("majority", "majority", None, None, (0,))
+"""The row of every table that has learned nothing but the class frequencies of train."""
+
+UNTRAINED = Run(
+    dict.fromkeys(("best_epoch", "train_accuracy", "validation_accuracy", "seconds")), {"total": 0, "trainable": 0}
+)
+
+Logits = dict[str, dict[int, dict[str, np.ndarray]]]
+"""float [n, K] by system, seed and split; row i is sentence i of the split."""
+
+Runs = dict[str, dict[int, Run]]
+"""By system and seed."""
+
+
+def assess(params: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Judge the experiment whose params.json is given, and write what was found beside it.
+
+    Returns:
+        What metrics.json and statistics.json hold.
+
+    Raises:
+        BadInput: a file is missing or damaged, a system lacks a seed, or logits are not of this corpus. Nothing is
+            written then.
+    """
+    experiment, folder = read_experiment(params), params.parent
+    corpus = read_corpus(folder / "corpus")
+    require_every_run(experiment, folder)
+    logits, runs, curves = {}, {}, {}
+    for system in layout.systems(experiment):
+        checkpoints = {seed: layout.checkpoint_folder(folder, system, seed) for seed in system.seeds}
+        logits[system.name] = {
+            seed: read_logits(layout.logits_folder(folder, system, seed) / "logits.safetensors", corpus, seed)
+            for seed in system.seeds
+        }
+        runs[system.name] = {seed: read_run(path / "run.json", corpus) for seed, path in checkpoints.items()}
+        curves[system.name] = mean_curve([read_curve(path / "curves.csv") for path in checkpoints.values()])
+    details, claims = judge(experiment, corpus, logits, runs)
+
+    metrics = {name: summary(detail) for name, detail in details.items()}
+    settings = experiment.evaluate
+    found = {"confidence": settings.confidence, "resamples": settings.resamples, "claims": claims}
+    for name, detail in details.items():
+        write_json(folder / "metrics" / f"{name}.json", detail)
+    for name, rows in curves.items():
+        write_atomically(folder / "curves" / f"{name}.csv", to_csv(rows))
+    write_json(folder / "statistics.json", found)
+    write_json(folder / "metrics.json", metrics)
+    return metrics, found
+
+
+def judge(
+    experiment: Experiment, corpus: Corpus, logits: Logits, runs: Runs
+) -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]]]:
+    """The metrics of every system, majority first, and the decided claims."""
+    settings = experiment.evaluate
+    systems = [MAJORITY, *layout.systems(experiment)]
+    prior = {split: prior_logits(corpus.train_counts, len(s.labels)) for split, s in corpus.splits.items()}
+    logits = {MAJORITY.name: {0: prior}, **logits}
+    runs = {MAJORITY.name: {0: UNTRAINED}, **runs}
+    resampled = {
+        split: statistics.bootstrap(
+            {s.name: {k: logits[s.name][k][split].argmax(axis=1) for k in s.seeds} for s in systems},
+            corpus.splits[split].labels,
+            len(corpus.classes),
+            settings.resamples,
+            settings.bootstrap_seed,
+        )
+        for split in EVALUATION_SPLITS
+    }
+    details = {}
+    for system in systems:
+        seeds = {k: _scores(experiment, corpus, system, k, logits) for k in system.seeds}
+        details[system.name] = {
+            "system": system.name,
+            "kind": system.kind,
+            "teacher": system.teacher,
+            "student": system.student,
+            "seeds": {str(k): seeds[k] | runs[system.name][k].training for k in system.seeds},
+            **_over_seeds(list(seeds.values())),
+            **{
+                f"{metric}_interval": {
+                    split: statistics.interval(
+                        getattr(resampled[split][system.name], f"resampled_{metric}").mean(axis=0), settings.confidence
+                    )
+                    for split in EVALUATION_SPLITS
+                }
+                for metric in ("accuracy", "mcc")
+            },
+            "parameters": runs[system.name][system.seeds[0]].parameters,
+        }
+    return details, _claims(experiment, resampled)
+
+
+def _scores(experiment: Experiment, corpus: Corpus, system: System, seed: int, logits: Logits) -> dict[str, Any]:
+    """The metrics of one run by split, a distilled student's fidelity to its own teacher among them."""
+    scores = {}
+    for name, split in corpus.splits.items():
+        own = logits[system.name][seed][name]
+        scores[name] = evaluate(
+            own,
+            split.labels,
+            split.sources,
+            corpus.classes,
+            confidence=experiment.evaluate.confidence,
+            calibration_bins=experiment.evaluate.calibration_bins,
+        )
+        if system.kind == "distilled":
+            teacher = teacher_of(experiment, system)
+            of_teacher = logits[teacher.name][experiment.teacher_seed(teacher.teacher, seed)][name]
+            scores[name]["fidelity"] = fidelity(own, of_teacher)
+    return scores
+
+
+def teacher_of(experiment: Experiment, system: System) -> System:
+    """The system that a distilled student learned from."""
+    return next(s for s in layout.systems(experiment) if s.kind == "teacher" and s.teacher == system.teacher)
+
+
+def _over_seeds(scores: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Mean and standard deviation of every scalar metric, by split."""
+    mean, std = {}, {}
+    for split in EVALUATION_SPLITS:
+        of_split = [score[split] | score[split].get("fidelity", {}) for score in scores]
+        names = [name for name in (*SCALARS, *FIDELITY) if name in of_split[0]]
+        both = {name: mean_and_std([values[name] for values in of_split]) for name in names}
+        mean[split] = {name: value for name, (value, _) in both.items()}
+        std[split] = {name: value for name, (_, value) in both.items()}
+    return {"mean": mean, "std": std}
+
+
+def _claims(
+    experiment: Experiment, resampled: Mapping[str, Mapping[str, statistics.Bootstrapped]]
+) -> list[dict[str, Any]]:
+    """Every claimed order on every split, decided together."""
+    settings = experiment.evaluate
+    claims = []
+    for better, worse, pairs in claimed_orders(experiment):
+        for split in EVALUATION_SPLITS:
+            evidence = statistics.compare(
+                resampled[split][better.name],
+                resampled[split][worse.name],
+                pairs,
+                confidence=settings.confidence,
+                seed=settings.bootstrap_seed,
+            )
+            names = {"better": better.name, "worse": worse.name, "split": split}
+            kinds = {"better_kind": better.kind, "worse_kind": worse.kind}
+            claims.append({**names, **kinds, **evidence})
+    return statistics.decide(claims, settings.confidence, settings.resamples)
+
+
+def claimed_orders(experiment: Experiment) -> Iterator[tuple[System, System, list[tuple[int, int]]]]:
+    """Teacher over distilled and distilled over baseline, for every student and teacher, with their paired seeds."""
+    systems = layout.systems(experiment)
+    for distilled in (system for system in systems if system.kind == "distilled"):
+        teacher = teacher_of(experiment, distilled)
+        baseline = next(s for s in systems if s.kind == "baseline" and s.student == distilled.student)
+        yield teacher, distilled, [(experiment.teacher_seed(teacher.teacher, k), k) for k in distilled.seeds]
+        yield distilled, baseline, [(k, k) for k in distilled.seeds]
+
+
+def summary(detail: dict[str, Any]) -> dict[str, Any]:
+    """A system's entry in metrics.json: what does not depend on the machine, means over seeds."""
+    epochs = [run["best_epoch"] for run in detail["seeds"].values()]
+    return {
+        **{
+            split: {name: detail["mean"][split][name] for name in SCALARS}
+            | {f"{name}_std": detail["std"][split][name] for name in ("accuracy", "mcc")}
+            for split in EVALUATION_SPLITS
+        },
+        "parameters": detail["parameters"],
+        "best_epoch": mean_and_std(epochs)[0],
+    }
+
+
+def mean_curve(curves: Sequence[Curve]) -> list[dict[str, float]]:
+    """The mean over runs of every column, by epoch; a run that ended early counts as far as it went."""
+    rows = []
+    for epoch in sorted({epoch for curve in curves for epoch in curve["epoch"]}):
+        reached = [{name: curve[name][curve["epoch"] == epoch] for name in CURVE_COLUMNS} for curve in curves]
+        means = {name: np.concatenate([row[name] for row in reached]).mean() for name in CURVE_COLUMNS}
+        rows.append({**means, "epoch": int(epoch)})
+    return rows
