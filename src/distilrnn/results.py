@@ -1,0 +1,114 @@
+"""Everything that an experiment recorded, read back for its table, figures and report."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from distilrnn import layout
+from distilrnn.checkpoint import read_json
+from distilrnn.corpus import TRAIN
+from distilrnn.curves import Curve, read_curve
+from distilrnn.errors import BadInput
+from distilrnn.params.experiment import Experiment, read_experiment
+
+
+@dataclass(frozen=True)
+class Results:
+    """What the report reads; the dictionaries have the shape of the files that they come from."""
+
+    experiment: Experiment
+    corpus: dict[str, Any]
+    metrics: dict[str, Any]
+    details: dict[str, dict[str, Any]]
+    """metrics/<system>.json by system, the majority class first."""
+    statistics: dict[str, Any]
+    costs: dict[str, Any]
+    curves: dict[str, dict[int, Curve]]
+    """By system and seed."""
+
+    @property
+    def systems(self) -> list[layout.System]:
+        """The systems, in the order of the table."""
+        return layout.systems(self.experiment)
+
+    @property
+    def classes(self) -> list[str]:
+        """The names of the classes, in the order of the confusion counts."""
+        return self.corpus["classes"]
+
+    def sentences(self, split: str) -> int:
+        """The number of sentences of a split."""
+        return self.corpus["splits"][split]["sentences"]
+
+    def validation_majority(self) -> float:
+        """The accuracy, on what validation is measured on, of always saying the most frequent class of train.
+
+        A stratified part of train has train's own share of it.
+        """
+        train = self.corpus["splits"][TRAIN]["classes"]
+        measured = (
+            self.corpus["splits"]["in_domain_dev"]["classes"]
+            if self.experiment.selection.validation == "dev"
+            else train
+        )
+        return measured[int(np.argmax(train))] / sum(measured)
+
+
+def read_results(params: Path) -> Results:
+    """Everything beside `params`, which is results/<experiment>/params.json.
+
+    Raises:
+        BadInput: a file is missing or damaged, or a system lacks a seed.
+    """
+    experiment = read_experiment(params)
+    folder = params.parent
+    corpus = read_json(folder / "corpus" / "corpus.json")
+    metrics = read_json(folder / "metrics.json")
+    systems = layout.systems(experiment)
+    for name in ["majority", *(system.name for system in systems)]:
+        if name not in metrics:
+            raise BadInput(f"{folder / 'metrics.json'}: has no {name}: evaluate the experiment again")
+    return Results(
+        experiment=experiment,
+        corpus=corpus,
+        metrics=metrics,
+        details={
+            "majority": read_json(folder / "metrics" / "majority.json"),
+            **{system.name: _read_details(folder, system) for system in systems},
+        },
+        statistics=read_json(folder / "statistics.json"),
+        costs=read_json(folder / "costs.json"),
+        curves={
+            system.name: {
+                seed: read_curve(layout.checkpoint_folder(folder, system, seed) / "curves.csv") for seed in system.seeds
+            }
+            for system in systems
+        },
+    )
+
+
+def _read_details(folder: Path, system: layout.System) -> dict[str, Any]:
+    path = folder / "metrics" / f"{system.name}.json"
+    details = read_json(path)
+    missing = [seed for seed in system.seeds if str(seed) not in details["seeds"]]
+    if missing:
+        raise BadInput(f"{path}: lacks seed {missing[0]}, which params.json names: evaluate the experiment again")
+    return details
+
+
+def pooled_reliability(details: dict[str, Any], split: str) -> dict[str, np.ndarray]:
+    """A system's reliability diagram on a dev set, the seeds' sentences put together.
+
+    Returns:
+        `n` [bins], and the means `confidence` and `accuracy` [bins], NaN in an empty bin.
+    """
+    runs = [run[split]["reliability"] for run in details["seeds"].values()]
+    n = np.array([[b["n"] for b in bins] for bins in runs])
+    pooled = {"n": n.sum(axis=0)}
+    for name in ("confidence", "accuracy"):
+        means = np.array([[b[name] or 0.0 for b in bins] for bins in runs])
+        with np.errstate(invalid="ignore"):
+            pooled[name] = (n * means).sum(axis=0) / pooled["n"]
+    return pooled

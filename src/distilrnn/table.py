@@ -1,0 +1,353 @@
+"""The comparison table: one row per system, as Rich (80 columns), Markdown and JSON."""
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from distilrnn.errors import BadInput
+from distilrnn.layout import EVALUATION_SPLITS
+from distilrnn.results import Results
+from distilrnn.wording import NOTHING, amount, hundredths, measure_title, number, significant, split_title
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+NAME_WIDTH = 19
+"""Characters left for a system's name in a terminal of 80 columns; longer ones break after a hyphen."""
+
+CLAIM = "LoRA ≥ distilled ≥ RNN"
+
+
+@dataclass(frozen=True)
+class Score:
+    """One measure of one system on one dev set; accuracies are shares of 1."""
+
+    mean: float | None
+    std: float | None
+    """Over seeds; none with one seed."""
+    interval: tuple[float, float] | None
+    """Over sentences: Wilson for an accuracy, stratified bootstrap for an MCC."""
+    seeds: tuple[float, ...]
+
+    @property
+    def text(self) -> str:
+        """The mean (± standard deviation), times 100, with one decimal."""
+        if self.mean is None:
+            return NOTHING
+        return hundredths(self.mean) + (f" ± {hundredths(self.std)}" if self.std is not None else "")
+
+    def interval_text(self, between: str = " to ") -> str:
+        """The interval's two ends, times 100; empty where there is none."""
+        return between.join(map(hundredths, self.interval)) if self.interval else ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One system."""
+
+    system: str
+    kind: str
+    seeds: int
+    """0 for the majority class, which is not trained."""
+    parameters: int | None
+    trainable: int | None
+    scores: dict[str, dict[str, Score]]
+    """By dev set, then 'accuracy' and 'mcc'."""
+    milliseconds: float | None
+    """CPU time for one sentence."""
+    checkpoint_bytes: int | None
+
+
+@dataclass(frozen=True)
+class PublishedRow:
+    """A published figure beside ours."""
+
+    system: str
+    name: str
+    """The published system."""
+    split: str
+    measure: str
+    published: float
+    ours: float
+    points: float
+    """Ours minus published, times 100."""
+    sentences: float | None
+    """The same in sentences of the dev set; none for an MCC."""
+    of: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The table and what must be said below it."""
+
+    experiment: str
+    confidence: float
+    rows: list[Row]
+    verdict: str
+    """Whether the claimed order shows, in one sentence."""
+    sentences: list[str]
+    """One for each compared pair and dev set."""
+    selection: str
+    """Where the best epochs were chosen."""
+    selected_on_dev: bool
+    published: list[PublishedRow]
+
+    @property
+    def note(self) -> str:
+        """How to read a cell."""
+        return (
+            f"Mean ± standard deviation over seeds (no ±: one seed), and the {100 * self.confidence:g} % interval over "
+            "the sentences (accuracy: Wilson; MCC: stratified bootstrap). ms: CPU time for a single sentence."
+        )
+
+
+def compare(results: Results) -> Comparison:
+    """The comparison of an experiment, majority class first.
+
+    Raises:
+        BadInput: a published figure is of no system that the table has.
+    """
+    claims = results.statistics["claims"]
+    confidence = results.statistics["confidence"]
+    selection = results.experiment.selection
+    if selection.validation == "dev":
+        selected = (
+            "Warning: the best epochs were chosen on the in-domain dev set, which is also reported here, "
+            "so its figures flatter the trained systems."
+        )
+    else:
+        selected = (
+            f"The best epochs were chosen on {100 * selection.holdout_fraction:g} % of the training sentences, "
+            "held out; the dev sets served for this report alone."
+        )
+    rows = [_majority_row(results, confidence)]
+    rows += [_row(results, system.name, system.kind, confidence) for system in results.systems]
+    return Comparison(
+        experiment=results.experiment.experiment,
+        confidence=confidence,
+        rows=rows,
+        verdict=overall([claim["verdict"] for claim in claims]),
+        sentences=[claim["sentence"] for claim in claims],
+        selection=selected,
+        selected_on_dev=selection.validation == "dev",
+        published=_beside_published(results, rows),
+    )
+
+
+def overall(verdicts: Sequence[str]) -> str:
+    """Whether the claimed order shows, from the verdict on each pair: holds, fails or undecided."""
+    if not verdicts:
+        return f"{CLAIM} was not tested."
+    if all(verdict == "holds" for verdict in verdicts):
+        return f"{CLAIM} holds in {'the one comparison' if len(verdicts) == 1 else f'all {len(verdicts)} comparisons'}."
+    counts = {verdict: verdicts.count(verdict) for verdict in ("holds", "undecided", "fails")}
+    said = {
+        "holds": "the order holds in",
+        "undecided": "is undecided in",
+        "fails": "fails in",
+    }
+    parts = [f"{said[verdict]} {count}" for verdict, count in counts.items() if count or verdict == "holds"]
+    return f"{CLAIM} does not show: of {len(verdicts)} comparisons {_listed(parts)}."
+
+
+def _listed(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def wilson(accuracy: float, sentences: int, confidence: float) -> tuple[float, float]:
+    """Wilson's score interval of a share (Wilson 1927); a mean over seeds counts as one reading of the sentences."""
+    from statsmodels.stats.proportion import proportion_confint
+
+    low, high = proportion_confint(accuracy * sentences, sentences, alpha=1 - confidence, method="wilson")
+    return float(low), float(high)
+
+
+def _majority_row(results: Results, confidence: float) -> Row:
+    scores = {}
+    for split in EVALUATION_SPLITS:
+        values = results.metrics["majority"][split]
+        interval = wilson(values["accuracy"], results.sentences(split), confidence)
+        scores[split] = {
+            "accuracy": Score(values["accuracy"], None, interval, ()),
+            "mcc": Score(values["mcc"], None, None, ()),
+        }
+    return Row("majority", "majority", 0, None, None, scores, None, None)
+
+
+def _row(results: Results, name: str, kind: str, confidence: float) -> Row:
+    details, costs = results.details[name], results.costs.get(name, {})
+    scores = {}
+    for split in EVALUATION_SPLITS:
+        values = results.metrics[name][split]
+        seeds = {
+            measure: tuple(run[split][measure] for run in details["seeds"].values()) for measure in ("accuracy", "mcc")
+        }
+        interval = details["mcc_interval"][split]
+        scores[split] = {
+            "accuracy": Score(
+                values["accuracy"],
+                values["accuracy_std"],
+                wilson(values["accuracy"], results.sentences(split), confidence),
+                seeds["accuracy"],
+            ),
+            "mcc": Score(values["mcc"], values["mcc_std"], tuple(interval) if interval else None, seeds["mcc"]),
+        }
+    return Row(
+        system=name,
+        kind=kind,
+        seeds=len(details["seeds"]),
+        parameters=details["parameters"]["total"],
+        trainable=details["parameters"]["trainable"],
+        scores=scores,
+        milliseconds=costs.get("milliseconds_single"),
+        checkpoint_bytes=costs.get("checkpoint_bytes"),
+    )
+
+
+def _beside_published(results: Results, rows: list[Row]) -> list[PublishedRow]:
+    ours = {row.system: row for row in rows}
+    found = []
+    for system, figures in results.experiment.published.items():
+        if system not in ours:
+            raise BadInput(f"published.{system}: no such system: choose one of {', '.join(ours)}")
+        for split in EVALUATION_SPLITS:
+            for measure in ("accuracy", "mcc"):
+                value = getattr(figures, f"{split}_{measure}")
+                if value is None:
+                    continue
+                mean = ours[system].scores[split][measure].mean
+                of = results.sentences(split)
+                sentences = (mean - value) * of if measure == "accuracy" else None
+                points = 100 * (mean - value)
+                name = figures.name or system
+                found.append(PublishedRow(system, name, split, measure, value, mean, points, sentences, of))
+    return found
+
+
+def to_json(comparison: Comparison) -> str:
+    """The comparison as JSON, numbers unrounded."""
+    from distilrnn.checkpoint import to_json as write
+
+    return write(asdict(comparison))
+
+
+def cells(row: Row) -> list[str]:
+    """A row's cells for Markdown and HTML, in the order of `header`."""
+    scores = [row.scores[split][measure] for split in EVALUATION_SPLITS for measure in ("accuracy", "mcc")]
+    return [
+        row.system,
+        str(row.seeds) if row.seeds else NOTHING,
+        amount(row.parameters),
+        *(f"{score.text} ({score.interval_text()})" if score.interval else score.text for score in scores),
+        significant(row.milliseconds),
+        amount(row.checkpoint_bytes, "B"),
+    ]
+
+
+def header() -> list[str]:
+    """The columns of Markdown and HTML."""
+    domains = [split_title(split).removesuffix(" dev").capitalize() for split in EVALUATION_SPLITS]
+    scores = [f"{domain} {measure_title(measure)}" for domain in domains for measure in ("accuracy", "mcc")]
+    return ["System", "Seeds", "Parameters", *scores, "ms per sentence", "Checkpoint"]
+
+
+PUBLISHED_HEADER = [
+    "System",
+    "Published system",
+    "Measure",
+    "Published",
+    "Ours",
+    "Difference, points",
+    "Difference, sentences",
+]
+
+
+def published_cells(row: PublishedRow) -> list[str]:
+    """A published figure's cells, in the order of PUBLISHED_HEADER."""
+    sentences = NOTHING if row.sentences is None else f"{number(row.sentences, 1, '+')} of {row.of}"
+    return [
+        row.system,
+        row.name,
+        f"{split_title(row.split)} {measure_title(row.measure)}",
+        hundredths(row.published, 2),
+        hundredths(row.ours, 2),
+        number(row.points, 2, "+"),
+        sentences,
+    ]
+
+
+def to_markdown(comparison: Comparison) -> str:
+    """The table, its notes and verdicts as GitHub Markdown."""
+    parts = [_markdown_table(header(), [cells(row) for row in comparison.rows]), comparison.note, comparison.selection]
+    parts.append(f"**{comparison.verdict}**")
+    if comparison.sentences:
+        parts.append("\n".join(f"- {sentence}" for sentence in comparison.sentences))
+    if comparison.published:
+        rows = [published_cells(row) for row in comparison.published]
+        parts += ["Beside the published figures:", _markdown_table(PUBLISHED_HEADER, rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _markdown_table(head: list[str], rows: list[list[str]]) -> str:
+    align = [":--", *["--:"] * (len(head) - 1)]
+    escaped = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [head, align, *escaped])
+
+
+def to_rich(comparison: Comparison) -> "Group":
+    """The table, its notes and verdicts for a terminal of 80 columns or more."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    sentences = Table.grid(padding=(0, 1))
+    for sentence in comparison.sentences:
+        sentences.add_row("•", Text(sentence))
+    style = "bold" if "does not show" not in comparison.verdict else "bold yellow"
+    parts: list[Any] = [_rich_rows(comparison), Text(comparison.note, style="dim")]
+    parts.append(Text(comparison.selection, style="bold yellow" if comparison.selected_on_dev else "dim"))
+    parts += [Text(), Text(comparison.verdict, style=style), sentences]
+    if comparison.published:
+        parts += [Text(), _rich_published(comparison.published)]
+    return Group(*parts)
+
+
+def _rich_rows(comparison: Comparison) -> Any:  # noqa: ANN401 - rich is imported where it is used
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=f"{comparison.experiment}: comparison", box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
+    table.add_column("System", overflow="fold")
+    heads = ["Para-\nmeters"]
+    heads += [f"{place}\n{unit}" for place in ("In\ndomain", "Out of\ndomain") for unit in ("acc. %", "MCC×100")]
+    heads += ["ms per\nsen-\ntence", "Check-\npoint"]
+    for head in heads:
+        table.add_column(head, justify="right", no_wrap=True)
+    for row in comparison.rows:
+        scores = [row.scores[split][measure] for split in EVALUATION_SPLITS for measure in ("accuracy", "mcc")]
+        size = amount(row.checkpoint_bytes, "B").replace(" ", "")
+        table.add_row(
+            Text(textwrap.fill(row.system, NAME_WIDTH)),
+            amount(row.parameters),
+            *(
+                Text.assemble(score.text.replace(" ", ""), "\n", (score.interval_text("…"), "dim"), justify="right")
+                for score in scores
+            ),
+            significant(row.milliseconds),
+            size,
+        )
+    return table
+
+
+def _rich_published(published: list[PublishedRow]) -> Any:  # noqa: ANN401 - rich is imported where it is used
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title="Beside the published figures", box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
+    for place, head in enumerate(PUBLISHED_HEADER):
+        table.add_column(head.replace(", ", ",\n"), justify="left" if place < 3 else "right")
+    for row in published:
+        table.add_row(*published_cells(row))
+    return table

@@ -1,0 +1,41 @@
+"""How names and numbers are written for people."""
+
+NOTHING = "–"
+
+
+def split_title(split: str) -> str:
+    """'in_domain_dev' as 'in-domain dev'."""
+    return split.replace("_", "-").replace("-dev", " dev").replace("-train", " train")
+
+
+def measure_title(measure: str) -> str:
+    """The unit belongs to the name: accuracies are shown in percent, MCC times 100."""
+    return {"accuracy": "accuracy %", "mcc": "MCC × 100"}[measure]
+
+
+def hundredths(value: float | None, decimals: int = 1, sign: str = "-") -> str:
+    """A share times 100, with a real minus sign; '–' for none."""
+    return NOTHING if value is None else number(100 * value, decimals, sign)
+
+
+def number(value: float, decimals: int = 1, sign: str = "-") -> str:
+    """A number with a real minus sign, and no minus before a zero; sign '+' writes the plus too."""
+    return f"{round(value, decimals) + 0.0:{sign}.{decimals}f}".replace("-", "−")
+
+
+def amount(count: float | None, unit: str = "") -> str:
+    """A count with three digits and a decimal prefix: 39780098 as '39.8M'; '–' for none."""
+    if count is None:
+        return NOTHING
+    for factor, prefix in ((1e9, "G" if unit else "B"), (1e6, "M"), (1e3, "k")):
+        if count >= 0.9995 * factor:
+            return f"{significant(count / factor)}{' ' if unit else ''}{prefix}{unit}"
+    return f"{count:.0f}{' ' if unit else ''}{unit}"
+
+
+def significant(value: float | None) -> str:
+    """Two or three significant digits, never as a power of ten; '–' for none."""
+    if value is None:
+        return NOTHING
+    decimals = next((places for places, least in enumerate((99.95, 9.995, 0.0995)) if value >= least), 4)
+    return f"{value:.{decimals}f}"
