@@ -1,0 +1,226 @@
+"""What the Snakefile and the commands ask about the workflow: its phases, their files, and the code behind each."""
+
+import ast
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from distilrnn import layout
+from distilrnn.corpus import SPLITS
+from distilrnn.errors import BadInput
+from distilrnn.layout import System
+from distilrnn.params.experiment import Experiment
+
+SOURCE = Path("src")
+PACKAGE = "distilrnn"
+
+CORPUS_FILES = (*(f"{split}.tsv" for split in SPLITS), "unlabelled.txt", "corpus.json")
+TOKEN_FILES = (*(f"{split}.arrow" for split in SPLITS), "tokens.json", "tokenizer.json")
+
+
+def in_folder(folder: Path | str, names: Iterable[str]) -> list[str]:
+    """Files of one folder as Snakemake wants them: strings, in which a name may be a wildcard such as '{teacher}'."""
+    return [f"{folder}/{name}" for name in names]
+
+
+def corpus_files(folder: Path) -> list[str]:
+    """The corpus of the experiment in `folder`."""
+    return in_folder(folder / "corpus", CORPUS_FILES)
+
+
+def base_files(folder: Path, base: str) -> list[str]:
+    """One base."""
+    return in_folder(folder / "bases" / base, layout.BASE_FILES)
+
+
+def token_files(folder: Path, tokenizer: str) -> list[str]:
+    """The corpus as one tokenizer sees it."""
+    return in_folder(folder / "tokens" / tokenizer, TOKEN_FILES)
+
+
+def teacher_files(folder: Path, teacher: str, seed: int | str) -> list[str]:
+    """One trained teacher."""
+    system = System(teacher, "teacher", teacher, None, ())
+    return in_folder(layout.checkpoint_folder(folder, system, seed), layout.TEACHER_FILES)
+
+
+def logits_files(folder: Path, teacher: str, seed: int | str) -> list[str]:
+    """One teacher's logits."""
+    system = System(teacher, "teacher", teacher, None, ())
+    return in_folder(layout.logits_folder(folder, system, seed), layout.LOGITS_FILES)
+
+
+def student_files(folder: Path, student: str, teacher: str, seed: int | str) -> list[str]:
+    """One student distilled from one teacher."""
+    system = System(student, "distilled", teacher, student, ())
+    return in_folder(layout.checkpoint_folder(folder, system, seed), layout.STUDENT_FILES)
+
+
+def baseline_files(folder: Path, student: str, seed: int | str) -> list[str]:
+    """One student trained alone."""
+    system = System(student, "baseline", None, student, ())
+    return in_folder(layout.checkpoint_folder(folder, system, seed), layout.STUDENT_FILES)
+
+
+def evaluation_files(experiment: Experiment) -> list[str]:
+    """Metrics of every system and the majority class, statistics, and mean curves."""
+    names = [system.name for system in layout.systems(experiment)]
+    details = in_folder("metrics", (f"{name}.json" for name in ["majority", *names]))
+    curves = in_folder("curves", (f"{name}.csv" for name in names))
+    return in_folder(layout.root(experiment), ["metrics.json", "statistics.json", *details, *curves])
+
+
+def figure_files(experiment: Experiment, suffix: str) -> list[str]:
+    """Every picture, as 'png' or 'svg'."""
+    names = ["comparison", "quality-cost", "reliability", "curves"]
+    names += [f"curves-{system.name}" for system in layout.systems(experiment)]
+    return in_folder(layout.root(experiment) / "figures", (f"{name}.{suffix}" for name in names))
+
+
+def report_files(experiment: Experiment) -> list[str]:
+    """Table, page and pictures."""
+    pages = in_folder(layout.root(experiment), ["table.md", "table.json", "report.html"])
+    return [*pages, *figure_files(experiment, "png"), *figure_files(experiment, "svg")]
+
+
+def _teachers_runs(experiment: Experiment, teacher: str, files: Callable[[Path, str, int], list[str]]) -> list[str]:
+    seeds = experiment.teachers[teacher].seeds
+    return [file for seed in seeds for file in files(layout.root(experiment), teacher, seed)]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A rule of Snakemake, and the stage of DVC which runs it."""
+
+    files: Callable[[Experiment, str], list[str]]
+    """The files that it makes for one name."""
+    names: Callable[[Experiment], Iterable[str]] = lambda experiment: [""]
+    """What it is run for, once each: bases, tokenizers, teachers or students; it is run once where there is no name."""
+
+
+PHASES = {
+    "experiment": Phase(lambda e, _: [f"{layout.root(e)}/params.json"]),
+    "corpus": Phase(lambda e, _: corpus_files(layout.root(e))),
+    "base": Phase(lambda e, base: base_files(layout.root(e), base), lambda e: e.bases),
+    "tokenize": Phase(
+        lambda e, tokenizer: token_files(layout.root(e), tokenizer), lambda e: [*e.bases, *e.tokenize.tokenizers]
+    ),
+    "teacher": Phase(lambda e, teacher: _teachers_runs(e, teacher, teacher_files), lambda e: e.teachers),
+    "logits": Phase(lambda e, teacher: _teachers_runs(e, teacher, logits_files), lambda e: e.teachers),
+    "student": Phase(
+        lambda e, student: [
+            file
+            for teacher in e.teachers
+            for seed in e.seeds
+            for file in student_files(layout.root(e), student, teacher, seed)
+        ],
+        lambda e: e.students,
+    ),
+    "baseline": Phase(
+        lambda e, student: [file for seed in e.seeds for file in baseline_files(layout.root(e), student, seed)],
+        lambda e: e.students,
+    ),
+    "measure": Phase(lambda e, _: [f"{layout.root(e)}/costs.json"]),
+    "evaluate": Phase(lambda e, _: evaluation_files(e)),
+    "report": Phase(lambda e, _: report_files(e)),
+}
+"""The phases in the order of the data."""
+
+
+def files_of(experiment: Experiment, *phases: str) -> list[str]:
+    """Every file that some phases make."""
+    return [
+        file
+        for phase in phases
+        for name in PHASES[phase].names(experiment)
+        for file in PHASES[phase].files(experiment, name)
+    ]
+
+
+def everything(experiment: Experiment) -> list[str]:
+    """Every file of the experiment, so that none can be missing while Snakemake finds nothing to do."""
+    return files_of(experiment, *PHASES)
+
+
+def targets(experiment: Experiment, phase: str, name: str = "") -> list[str]:
+    """The files that `phase` makes for `name`; raises BadInput for a phase or a name that there is not."""
+    if phase not in PHASES:
+        raise BadInput(f"{phase!r} is no phase of the workflow: choose one of {', '.join(PHASES)}")
+    names = list(PHASES[phase].names(experiment))
+    if name not in names:
+        choice = f"choose one of {', '.join(names)}" if any(names) else "it takes none, leave it out"
+        raise BadInput(f"phase {phase} has nothing of the name {name!r}: {choice}")
+    return PHASES[phase].files(experiment, name)
+
+
+def strangers(experiment: Experiment) -> list[Path]:
+    """Files in the experiment's folder that no phase makes any more, such as those of a student that was removed.
+
+    DVC hashes whole folders, so they would be recorded as inputs that a clone does not have. Hidden files do not count.
+    """
+    known = {Path(file) for file in everything(experiment)}
+    root = layout.root(experiment)
+    found = (path for path in root.rglob("*") if path.is_file() and path not in known)
+    return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(root).parts))
+
+
+def outside(path: str | None) -> list[str]:
+    """The files of a corpus, model or tokenizer that lies outside: those of a folder, or the one file.
+
+    None where the path is a hub id, a keyword or a mistake: the script says what is wrong with it.
+    """
+    place = Path(path or "")
+    if path and place.is_dir():
+        return sorted(str(file) for file in place.iterdir() if file.is_file() and not file.name.startswith("."))
+    return [str(place)] if place.is_file() else []
+
+
+def modules(script: str) -> list[str]:
+    """Every module of the package that a script imports, directly or not, wherever the import stands.
+
+    With a module go the files beside it that bear its name, such as a template.
+
+    Snakemake takes them as inputs of the script's rule, and dvc.yaml names the same files, so that both rerun a phase
+    when its code changes, and only then.
+    """
+    found: set[Path] = set()
+    waiting = [Path(script)]
+    while waiting:
+        new = _imports(waiting.pop()) - found
+        found |= new
+        waiting += new
+    return sorted(map(str, found))
+
+
+@cache
+def _imports(path: Path) -> frozenset[Path]:
+    """The package's files that one file imports, with the __init__.py of every package on the way."""
+    if path.suffix != ".py":
+        return frozenset()
+    tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    return frozenset(file for name in _imported_names(tree) for file in _files_of(name))
+
+
+def _imported_names(node: ast.AST) -> Iterator[str]:
+    """Dotted names that are imported when the code runs; those for type checkers alone are left out."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)
+    children = ast.iter_child_nodes(node)
+    if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+        children = iter(node.orelse)
+    for child in children:
+        yield from _imported_names(child)
+
+
+def _files_of(name: str) -> Iterator[Path]:
+    """For distilrnn.report.page: src/distilrnn/__init__.py, src/distilrnn/report.py and its template report.html.j2."""
+    parts = name.split(".")
+    if parts[0] != PACKAGE:
+        return
+    for length in range(1, len(parts) + 1):
+        module = SOURCE.joinpath(*parts[:length])
+        yield from module.glob("__init__.py")
+        yield from (file for file in module.parent.glob(f"{module.name}.*") if file.is_file())

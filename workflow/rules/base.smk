@@ -1,0 +1,28 @@
+"""The language models that teachers start from."""
+
+
+rule base:
+    message:
+        "Base {wildcards.base}"
+    input:
+        corpus=lambda w: files.corpus_files(ROOT) if EXPERIMENT.bases[w.base].model == "pretrain" else [],
+        model=lambda w: outside(EXPERIMENT.bases[w.base].model),
+        script="workflow/scripts/base.py",
+        modules=modules("workflow/scripts/base.py"),
+    output:
+        files.base_files(ROOT, "{base}"),
+    log:
+        f"{LOGS}/base/{{base}}.log",
+    conda:
+        "../envs/distilrnn.yaml"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=60,
+    params:
+        options=lambda w: options(EXPERIMENT.bases[w.base]),
+        corpus=lambda w, input: f"--corpus {folder(input.corpus)}" if input.corpus else "",
+        output=lambda w, output: folder(output),
+    shell:
+        "python {input.script} {params.options} {params.corpus} --threads {threads} --output {params.output} 2>&1 | tee {log}"

@@ -1,0 +1,70 @@
+"""What all rules share: the experiment, where its files lie, and the code that runs."""
+
+import shlex
+import sys
+from pathlib import Path
+
+# The code beside this file, also where the package is installed from another folder: DVC copies the repository for
+# `dvc exp run --temp` and `--queue`.
+sys.path.insert(0, str(Path(workflow.basedir) / "src"))
+shell.prefix("set -euo pipefail; export PYTHONPATH=src${{PYTHONPATH:+:$PYTHONPATH}}; ")
+
+from distilrnn import layout, workflow as files
+from distilrnn.command_line import options
+from distilrnn.errors import BadInput
+from distilrnn.locks import lock_note
+from distilrnn.params.experiment import validate_experiment
+from distilrnn.workflow import modules, outside
+
+try:
+    EXPERIMENT = validate_experiment(config, ", ".join(map(str, workflow.configfiles)))
+except BadInput as error:
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(2)
+
+if workflow.is_main_process and lock_note():
+    print(lock_note(), file=sys.stderr)
+
+ROOT = layout.root(EXPERIMENT)
+LOGS = f"logs/{EXPERIMENT.experiment}"
+
+
+wildcard_constraints:
+    seed=r"\d+",
+
+
+def folder(some_files):
+    """The folder that a script is given instead of the files in it."""
+    return Path(some_files[0]).parent
+
+
+def base_of_teacher(wildcards):
+    return files.base_files(ROOT, EXPERIMENT.teachers[wildcards.teacher].base)
+
+
+def tokens_of_teacher(wildcards):
+    return files.token_files(ROOT, EXPERIMENT.teachers[wildcards.teacher].base)
+
+
+def tokens_of_student(wildcards):
+    return files.token_files(ROOT, EXPERIMENT.students[wildcards.student].tokenizer)
+
+
+def logits_for_student(wildcards):
+    seed = EXPERIMENT.teacher_seed(wildcards.teacher, int(wildcards.seed))
+    return files.logits_files(ROOT, wildcards.teacher, seed)
+
+
+def tokenizer_files(wildcards):
+    name = wildcards.tokenizer
+    return files.base_files(ROOT, name) if name in EXPERIMENT.bases else outside(EXPERIMENT.tokenize.tokenizers[name])
+
+
+def tokenizer_source(wildcards):
+    name = wildcards.tokenizer
+    return ROOT / "bases" / name if name in EXPERIMENT.bases else EXPERIMENT.tokenize.tokenizers[name]
+
+
+def caption(figure):
+    """The name of a picture's caption: the curves of every system share one."""
+    return "curves" if Path(figure).name.startswith("curves") else Path(figure).stem

@@ -1,0 +1,75 @@
+"""Parameters, labelled sentences, and their token ids."""
+
+
+rule experiment:
+    message:
+        "Parameters, checked and complete"
+    input:
+        script="workflow/scripts/params.py",
+        modules=modules("workflow/scripts/params.py"),
+    output:
+        ROOT / "params.json",
+    log:
+        f"{LOGS}/experiment.log",
+    conda:
+        "../envs/distilrnn.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        json=shlex.quote(EXPERIMENT.model_dump_json()),
+    shell:
+        "python {input.script} --experiment-json {params.json} --output {output} 2>&1 | tee {log}"
+
+
+rule corpus:
+    message:
+        "Corpus"
+    input:
+        source=[file for file in outside(EXPERIMENT.corpus.path) if Path(file).name in files.CORPUS_FILES],
+        script="workflow/scripts/corpus.py",
+        modules=modules("workflow/scripts/corpus.py"),
+    output:
+        files.corpus_files(ROOT),
+    log:
+        f"{LOGS}/corpus.log",
+    conda:
+        "../envs/distilrnn.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        options=options(EXPERIMENT.corpus),
+        output=lambda w, output: folder(output),
+    shell:
+        "python {input.script} {params.options} --output {params.output} 2>&1 | tee {log}"
+
+
+rule tokenize:
+    message:
+        "Tokens of {wildcards.tokenizer}"
+    input:
+        corpus=files.corpus_files(ROOT),
+        tokenizer=tokenizer_files,
+        script="workflow/scripts/tokenize_corpus.py",
+        modules=modules("workflow/scripts/tokenize_corpus.py"),
+    output:
+        files.token_files(ROOT, "{tokenizer}"),
+    log:
+        f"{LOGS}/tokenize/{{tokenizer}}.log",
+    conda:
+        "../envs/distilrnn.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        options=f"--max-length {EXPERIMENT.tokenize.max_length}" if EXPERIMENT.tokenize.max_length else "",
+        corpus=lambda w, input: folder(input.corpus),
+        tokenizer=lambda w: shlex.quote(str(tokenizer_source(w))),
+        output=lambda w, output: folder(output),
+    shell:
+        "python {input.script} {params.options} --corpus {params.corpus} --tokenizer {params.tokenizer}"
+        " --output {params.output} 2>&1 | tee {log}"

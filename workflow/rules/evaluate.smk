@@ -1,0 +1,50 @@
+"""What every system costs, and how well it judges."""
+
+
+rule measure:
+    message:
+        "Costs of every system"
+    input:
+        experiment=files.files_of(EXPERIMENT, "experiment"),
+        corpus=files.files_of(EXPERIMENT, "corpus"),
+        bases=files.files_of(EXPERIMENT, "base"),
+        tokens=files.files_of(EXPERIMENT, "tokenize"),
+        systems=files.files_of(EXPERIMENT, "teacher", "student", "baseline"),
+        script="workflow/scripts/measure.py",
+        modules=modules("workflow/scripts/measure.py"),
+    output:
+        files.files_of(EXPERIMENT, "measure"),
+    log:
+        f"{LOGS}/measure.log",
+    conda:
+        "../envs/distilrnn.yaml"
+    threads: EXPERIMENT.measure.threads
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    shell:
+        "python {input.script} --experiment {input.experiment} 2>&1 | tee {log}"
+
+
+rule evaluate:
+    message:
+        "Metrics and statistics of every system"
+    input:
+        experiment=files.files_of(EXPERIMENT, "experiment"),
+        corpus=files.files_of(EXPERIMENT, "corpus"),
+        systems=files.files_of(EXPERIMENT, "teacher", "logits", "student", "baseline"),
+        script="workflow/scripts/evaluate.py",
+        modules=modules("workflow/scripts/evaluate.py"),
+    output:
+        report(ROOT / "metrics.json", caption="../report/metrics.rst", category="Comparison"),
+        [file for file in files.evaluation_files(EXPERIMENT) if file != f"{ROOT}/metrics.json"],
+    log:
+        f"{LOGS}/evaluate.log",
+    conda:
+        "../envs/distilrnn.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    shell:
+        "python {input.script} --experiment {input.experiment} 2>&1 | tee {log}"

@@ -1,0 +1,33 @@
+"""The table, the pictures and the page that show it."""
+
+
+rule report:
+    message:
+        "Table, pictures and page"
+    input:
+        experiment=files.files_of(EXPERIMENT, "experiment"),
+        corpus=files.files_of(EXPERIMENT, "corpus"),
+        systems=files.files_of(EXPERIMENT, "teacher", "student", "baseline"),
+        costs=files.files_of(EXPERIMENT, "measure"),
+        metrics=files.files_of(EXPERIMENT, "evaluate"),
+        script="workflow/scripts/report.py",
+        modules=modules("workflow/scripts/report.py"),
+    output:
+        report(ROOT / "report.html", caption="../report/page.rst", category="Comparison"),
+        report(ROOT / "table.md", caption="../report/table.rst", category="Comparison"),
+        ROOT / "table.json",
+        files.figure_files(EXPERIMENT, "png"),
+        [
+            report(file, caption=f"../report/{caption(file)}.rst", category="Figures")
+            for file in files.figure_files(EXPERIMENT, "svg")
+        ],
+    log:
+        f"{LOGS}/report.log",
+    conda:
+        "../envs/distilrnn.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    shell:
+        "python {input.script} --experiment {input.experiment} 2>&1 | tee {log}"

@@ -1,0 +1,62 @@
+"""Students: distilled from every teacher's logits, and trained alone on the labels as the baseline."""
+
+
+rule student:
+    message:
+        "Student {wildcards.student} of teacher {wildcards.teacher}, seed {wildcards.seed}"
+    input:
+        tokens=tokens_of_student,
+        teacher=logits_for_student,
+        script="workflow/scripts/student.py",
+        modules=modules("workflow/scripts/student.py"),
+    output:
+        files.student_files(ROOT, "{student}", "{teacher}", "{seed}"),
+    log:
+        f"{LOGS}/student/{{student}}-{{teacher}}-seed{{seed}}.log",
+    conda:
+        "../envs/distilrnn.yaml"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=240,
+    params:
+        options=lambda w: options(
+            EXPERIMENT.students[w.student].model, EXPERIMENT.students[w.student].training, EXPERIMENT.selection
+        ),
+        distil=lambda w: options(EXPERIMENT.students[w.student].distil),
+        teacher_logits=lambda w, input: folder(input.teacher) / "logits.safetensors",
+        tokens=lambda w, input: folder(input.tokens),
+        output=lambda w, output: folder(output),
+    shell:
+        "python {input.script} {params.options} {params.distil} --teacher-logits {params.teacher_logits}"
+        " --tokens {params.tokens} --seed {wildcards.seed} --threads {threads} --output {params.output} 2>&1 | tee {log}"
+
+
+rule baseline:
+    message:
+        "Baseline {wildcards.student}, seed {wildcards.seed}"
+    input:
+        tokens=tokens_of_student,
+        script="workflow/scripts/student.py",
+        modules=modules("workflow/scripts/student.py"),
+    output:
+        files.baseline_files(ROOT, "{student}", "{seed}"),
+    log:
+        f"{LOGS}/baseline/{{student}}-seed{{seed}}.log",
+    conda:
+        "../envs/distilrnn.yaml"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=240,
+    params:
+        options=lambda w: options(
+            EXPERIMENT.students[w.student].model, EXPERIMENT.students[w.student].training, EXPERIMENT.selection
+        ),
+        tokens=lambda w, input: folder(input.tokens),
+        output=lambda w, output: folder(output),
+    shell:
+        "python {input.script} {params.options} --tokens {params.tokens} --seed {wildcards.seed}"
+        " --threads {threads} --output {params.output} 2>&1 | tee {log}"

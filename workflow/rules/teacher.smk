@@ -1,0 +1,62 @@
+"""Teachers: a base tuned on the labels, and what it then thinks of every sentence."""
+
+
+rule teacher:
+    message:
+        "Teacher {wildcards.teacher}, seed {wildcards.seed}"
+    input:
+        base=base_of_teacher,
+        tokens=tokens_of_teacher,
+        script="workflow/scripts/teacher.py",
+        modules=modules("workflow/scripts/teacher.py"),
+    output:
+        files.teacher_files(ROOT, "{teacher}", "{seed}"),
+    log:
+        f"{LOGS}/teacher/{{teacher}}-seed{{seed}}.log",
+    conda:
+        "../envs/distilrnn.yaml"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime=720,
+    params:
+        options=lambda w: options(
+            EXPERIMENT.teachers[w.teacher].tuning, EXPERIMENT.teachers[w.teacher].training, EXPERIMENT.selection
+        ),
+        base=lambda w, input: folder(input.base),
+        tokens=lambda w, input: folder(input.tokens),
+        output=lambda w, output: folder(output),
+    shell:
+        "python {input.script} {params.options} --base {params.base} --tokens {params.tokens} --seed {wildcards.seed}"
+        " --threads {threads} --output {params.output} 2>&1 | tee {log}"
+
+
+rule logits:
+    message:
+        "Logits of teacher {wildcards.teacher}, seed {wildcards.seed}"
+    input:
+        base=base_of_teacher,
+        tokens=tokens_of_teacher,
+        teacher=files.teacher_files(ROOT, "{teacher}", "{seed}"),
+        script="workflow/scripts/logits.py",
+        modules=modules("workflow/scripts/logits.py"),
+    output:
+        files.logits_files(ROOT, "{teacher}", "{seed}"),
+    log:
+        f"{LOGS}/logits/{{teacher}}-seed{{seed}}.log",
+    conda:
+        "../envs/distilrnn.yaml"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime=120,
+    params:
+        base=lambda w, input: folder(input.base),
+        tokens=lambda w, input: folder(input.tokens),
+        adapter=lambda w, input: folder(input.teacher) / "adapter.safetensors",
+        output=lambda w, output: folder(output),
+    shell:
+        "python {input.script} --base {params.base} --adapter {params.adapter} --tokens {params.tokens}"
+        " --threads {threads} --output {params.output} 2>&1 | tee {log}"
