@@ -1,0 +1,25 @@
+"""What several test modules share: a small experiment, made once, and a folder of one's own to work in."""
+
+import contextlib
+import os
+
+import pytest
+from tiny import make_experiment
+
+# Set before torch is loaded, here and in the processes that tests start: on tensors so small threads only wait.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """Corpus, base, tokens, teacher, logits, student and baseline, all really made; tests only read them."""
+    folder = tmp_path_factory.mktemp("tiny")
+    with contextlib.chdir(folder):
+        return make_experiment(folder)
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch):
+    """An empty current folder: resume states of one test never meet another's."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

@@ -1,0 +1,323 @@
+"""Teachers of several architectures: what is read, what is trained, and that files fit only where they belong."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from tiny import BASE, CORPUS, TEACHING, TUNING, make_corpus, study, teach
+
+from distilrnn.bases import import_base, read_base
+from distilrnn.checkpoint import load_arrays, load_tensors, read_header, read_json, save_tensors
+from distilrnn.corpus import SPLITS, TRAIN
+from distilrnn.device import Device
+from distilrnn.errors import BadInput, Failure
+from distilrnn.lora import LoRALinear, linear_maps
+from distilrnn.params.base import BaseParams
+from distilrnn.params.teacher import TuningParams
+from distilrnn.pretraining import pretrain
+from distilrnn.stages.logits import compute_logits
+from distilrnn.teacher import build_teacher, freeze_in_bf16, load_teacher, save_adapter
+from distilrnn.tokenizing import tokenize_corpus
+from distilrnn.tokens import read_tokens
+from distilrnn.training import Sentences, predict_logits, trainable
+
+SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
+LLAMA = {**SMALL, "num_key_value_heads": 1, "head_dim": 8, "max_position_embeddings": 32, "vocab_size": 500}
+BERT = {**SMALL, "max_position_embeddings": 32, "vocab_size": 500}
+ARCHITECTURES = {
+    "gpt2": (transformers.GPT2Config, {"n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 32, "vocab_size": 500}),
+    "llama": (transformers.LlamaConfig, LLAMA),
+    "gemma3": (transformers.Gemma3TextConfig, {**LLAMA, "sliding_window": 4, "query_pre_attn_scalar": 8}),
+    "bert": (transformers.BertConfig, BERT),
+    "distilbert": (
+        transformers.DistilBertConfig,
+        {"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 24, "max_position_embeddings": 32, "vocab_size": 500},
+    ),
+}
+BIDIRECTIONAL = {"bert", "distilbert"}
+MAPS_IN_A_BLOCK = {"gpt2": 4, "llama": 7, "gemma3": 7, "bert": 6, "distilbert": 6}
+
+
+@pytest.fixture(scope="module", params=ARCHITECTURES)
+def base(request, tiny, tmp_path_factory):
+    """A base of another architecture with random weights, brought in by the stage's own function."""
+    config_class, settings = ARCHITECTURES[request.param]
+    config = config_class(**settings)
+    torch.manual_seed(0)
+    auto = transformers.AutoModelForMaskedLM if request.param in BIDIRECTIONAL else transformers.AutoModelForCausalLM
+    source = tmp_path_factory.mktemp("model")
+    auto.from_config(config).save_pretrained(source)
+    transformers.AutoTokenizer.from_pretrained(tiny.base).save_pretrained(source)
+    folder = tmp_path_factory.mktemp("base") / request.param
+    made = import_base(BaseParams(model=str(source)), folder)
+    assert import_base(BaseParams(model=str(source)), folder)["hash"] == made["hash"]
+    return folder
+
+
+def random_sentences(count=9, longest=20):
+    random = np.random.default_rng(0)
+    lengths = torch.from_numpy(random.integers(1, longest + 1, count))
+    lengths[0] = longest
+    return torch.from_numpy(random.integers(1, 500, (count, longest))), lengths
+
+
+def test_padding_does_not_change_logits(base):
+    teacher = build_teacher(base, 3, TuningParams(init="xavier"), 0).eval()
+    assert teacher.bidirectional == (base.name in BIDIRECTIONAL)
+    ids, lengths = random_sentences()
+    with torch.no_grad():
+        together = teacher(ids, lengths)
+        alone = torch.cat([teacher(ids[i : i + 1, :n], lengths[i : i + 1]) for i, n in enumerate(lengths)])
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
+
+
+def test_the_head_reads_the_token_that_saw_the_sentence(base):
+    teacher = build_teacher(base, 2, TuningParams(mode="probe"), 0).eval()
+    ids, _ = random_sentences(count=1, longest=6)
+    body = transformers.AutoModel.from_pretrained(base, dtype=torch.float32).eval()
+    with torch.no_grad():
+        states = body(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state[0]
+        wanted = states[0 if base.name in BIDIRECTIONAL else 5] @ teacher.head.weight.T
+        found = teacher(ids, torch.tensor([6]))[0]
+        changed = ids.clone()
+        changed[0, 3] += 1  # a token in the middle: either must notice
+        assert not torch.allclose(teacher(changed, torch.tensor([6]))[0], found, atol=1e-7)
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_all_linear_maps_get_an_adapter(base):
+    plain = linear_maps(build_teacher(base, 2, TuningParams(mode="probe"), 0).body)
+    teacher = build_teacher(base, 2, TuningParams(rank=2), 0)
+    adapted = [n for n, m in teacher.body.named_modules() if isinstance(m, LoRALinear)]
+    assert adapted == list(plain)
+    assert len(adapted) == 2 * MAPS_IN_A_BLOCK[base.name]
+    for name in trainable(teacher):
+        assert name.endswith((".U", ".V")) or "norm" in name.lower() or ".ln_" in name or name == "head.weight", name
+    assert any("norm" in name.lower() or ".ln_" in name for name in trainable(teacher))
+    # Every trained tensor takes part: a gradient reaches it.
+    ids, lengths = random_sentences()
+    with torch.no_grad():
+        for module in teacher.modules():
+            if isinstance(module, LoRALinear):
+                module.V.normal_()
+    teacher.train()(ids, lengths).square().sum().backward()
+    assert {n for n, p in trainable(teacher).items() if p.grad is None or not p.grad.any()} == set()
+
+
+@pytest.mark.parametrize("mode", ["lora", "full", "probe"])
+def test_saved_and_loaded_teachers_agree(base, mode, tmp_path):
+    tuning = TuningParams(mode=mode, rank=2, alpha=3)
+    teacher = build_teacher(base, 3, tuning, 5)
+    with torch.no_grad():
+        for parameter in trainable(teacher).values():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    expected = {"probe": 1, "full": sum(1 for _ in teacher.parameters())}.get(mode, len(trainable(teacher)))
+    file = tmp_path / "adapter.safetensors"
+    header = {"base_hash": read_base(base)["hash"], "classes": ["a", "b", "c"], "tuning": tuning.model_dump()}
+    save_adapter(file, teacher, header)
+    tensors, _ = load_tensors(file, "adapter")
+    assert len(tensors) == expected
+    loaded, found = load_teacher(base, file)
+    assert found["classes"] == ["a", "b", "c"]
+    assert not any(isinstance(m, LoRALinear) for m in loaded.modules())
+    assert not loaded.training
+    ids, lengths = random_sentences()
+    with torch.no_grad():
+        torch.testing.assert_close(loaded(ids, lengths), teacher.eval()(ids, lengths), rtol=1e-4, atol=1e-5)
+
+
+def test_bf16_keeps_what_is_trained_in_fp32(base):
+    teacher = build_teacher(base, 2, TuningParams(rank=2, targets=("*0*",)), 0).eval()
+    ids, lengths = random_sentences()
+    with torch.no_grad():
+        exact = teacher(ids, lengths)
+        freeze_in_bf16(teacher)
+        with Device("cpu", "bf16", 1).autocast():
+            close = teacher(ids, lengths)
+    assert all(p.dtype == torch.float32 for p in trainable(teacher).values())
+    assert all(m.weight.dtype == torch.bfloat16 for m in linear_maps(teacher.body).values())
+    torch.testing.assert_close(close.float(), exact, rtol=0.1, atol=0.05)
+
+
+def test_modes_freeze_what_they_say(tiny):
+    probe, full = (build_teacher(tiny.base, 2, TuningParams(mode=mode), 0) for mode in ("probe", "full"))
+    assert list(trainable(probe)) == ["head.weight"]
+    assert len(trainable(full)) == sum(1 for _ in full.parameters())
+    assert not any(isinstance(m, LoRALinear) for model in (probe, full) for m in model.modules())
+
+
+def test_the_bases_own_dropout_is_off(tiny, tmp_path):
+    config = json.loads((tiny.base / "config.json").read_text()) | {"resid_pdrop": 0.5, "embd_pdrop": 0.5}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "model.safetensors").write_bytes((tiny.base / "model.safetensors").read_bytes())
+    teacher = build_teacher(tmp_path, 2, TuningParams(mode="probe"), 0).train()
+    assert all(m.p == 0 for m in teacher.modules() if isinstance(m, torch.nn.Dropout))
+
+
+def test_the_seed_makes_adapters_and_head(tiny):
+    same = [build_teacher(tiny.base, 2, TUNING, seed).state_dict() for seed in (1, 1, 2)]
+    assert all(torch.equal(same[0][n], same[1][n]) for n in same[0])
+    assert not torch.equal(same[0]["head.weight"], same[2]["head.weight"])
+    assert not torch.equal(same[0]["body.h.0.mlp.c_fc.U"], same[2]["body.h.0.mlp.c_fc.U"])
+
+
+def test_stage_writes_what_it_promises(tiny):
+    header, run = read_header(tiny.adapter, "adapter"), read_json(tiny.teacher / "run.json")
+    summary = read_json(tiny.tokens / "tokens.json")
+    tensors, _ = load_tensors(tiny.adapter, "adapter")
+    assert header["base_hash"] == read_base(tiny.base)["hash"]
+    assert header["corpus_hash"] == run["corpus_hash"] == summary["corpus_hash"]
+    assert header["tuning"] == TUNING.model_dump(mode="json")
+    assert run["kind"] == "teacher"
+    assert run["parameters"]["trainable"] == sum(t.numel() for t in tensors.values())
+    assert run["best_epoch"] == header["best_epoch"]
+    assert run["checkpoint_bytes"] == tiny.adapter.stat().st_size
+    body = build_teacher(tiny.base, 2, TuningParams(mode="probe"), 0).body
+    assert run["parameters"]["total"] == sum(p.numel() for p in body.parameters()) + sum(
+        t.numel() for n, t in tensors.items() if n.endswith((".U", ".V")) or n == "head.weight"
+    )
+
+
+def test_the_stage_trains_in_bf16(tiny, workplace):
+    training = TEACHING.model_copy(update={"precision": "bf16"})
+    teach(tiny, workplace / "teacher", training=training, tuning=TuningParams(rank=2, train_norms=False))
+    run = read_json(workplace / "teacher" / "run.json")
+    assert run["precision"] == "bf16"
+    tensors, _ = load_tensors(workplace / "teacher" / "adapter.safetensors", "adapter")
+    assert all(t.dtype == torch.float32 and t.isfinite().all() for t in tensors.values())
+    compute_logits(
+        tiny.base, workplace / "teacher" / "adapter.safetensors", tiny.tokens, workplace / "logits", 16, threads=1
+    )
+    assert read_json(workplace / "logits" / "run.json")["precision"] == "bf16"
+
+
+def test_logits_are_the_tuned_teachers_for_every_sentence(tiny):
+    logits, header = load_arrays(tiny.logits, "logits")
+    assert header["corpus_hash"] == read_json(tiny.tokens / "tokens.json")["corpus_hash"]
+    teacher, adapter = load_teacher(tiny.base, tiny.adapter)
+    assert (header["base_hash"], header["seed"]) == (adapter["base_hash"], adapter["seed"])
+    for split in SPLITS:
+        tokens = read_tokens(tiny.tokens, split)
+        found = logits[f"{split}.logits"]
+        assert np.array_equal(logits[f"{split}.ids"], np.arange(len(tokens)))
+        assert found.dtype == np.float32
+        with torch.no_grad():
+            for row in (0, 7, len(tokens) - 1):
+                ids = torch.tensor(tokens.ids[tokens.offsets[row] : tokens.offsets[row + 1]])[None]
+                alone = teacher(ids, torch.tensor([ids.shape[1]]))[0].numpy()
+                np.testing.assert_allclose(found[row], alone, rtol=1e-4, atol=1e-5)
+
+
+def test_logits_do_not_depend_on_the_batch_size(tiny, workplace):
+    compute_logits(tiny.base, tiny.adapter, tiny.tokens, workplace, 5, 1)
+    few, _ = load_arrays(workplace / "logits.safetensors", "logits")
+    many, _ = load_arrays(tiny.logits, "logits")
+    for name, values in many.items():
+        np.testing.assert_allclose(few[name], values, rtol=1e-4, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def strangers(tiny, tmp_path_factory):
+    """Another base of the same shape, another corpus, and its tokens by the first base's tokenizer."""
+    folder = tmp_path_factory.mktemp("strangers")
+    make_corpus(folder / "corpus", CORPUS.model_copy(update={"seed": 1}))
+    pretrain(tiny.corpus / "unlabelled.txt", BASE.model_copy(update={"seed": 1}), folder / "base", 1)
+    tokenize_corpus(folder / "corpus", tiny.base, None, folder / "tokens")
+    tokenize_corpus(tiny.corpus, tiny.base, 6, folder / "cut")
+    return folder
+
+
+def test_an_adapter_fits_its_own_base_alone(tiny, strangers, workplace):
+    with pytest.raises(BadInput, match=r"adapter\.safetensors: made with another base"):
+        load_teacher(strangers / "base", tiny.adapter)
+    with pytest.raises(BadInput, match="another base"):
+        compute_logits(strangers / "base", tiny.adapter, tiny.tokens, workplace / "out", 16, 1)
+    assert not (workplace / "out").exists()
+
+
+def test_an_adapter_with_another_corpus_is_refused(tiny, strangers, workplace):
+    with pytest.raises(BadInput, match="another corpus"):
+        compute_logits(tiny.base, tiny.adapter, strangers / "tokens", workplace / "out", 16, 1)
+    assert not (workplace / "out").exists()
+
+
+def test_an_adapter_with_another_tokenizer_is_refused(tiny, strangers, workplace):
+    tokenize_corpus(tiny.corpus, strangers / "base", None, workplace / "tokens")
+    tokenizer = json.loads((workplace / "tokens" / "tokens.json").read_text()) | {"tokenizer_hash": "another"}
+    (workplace / "tokens" / "tokens.json").write_text(json.dumps(tokenizer))
+    with pytest.raises(BadInput, match="another tokenizer"):
+        compute_logits(tiny.base, tiny.adapter, workplace / "tokens", workplace / "out", 16, 1)
+
+
+def test_logits_of_another_corpus_are_refused(tiny, strangers, workplace):
+    with pytest.raises(BadInput, match=r"logits\.safetensors: made with another corpus"):
+        study(tiny, workplace / "out", tokens=strangers / "tokens")
+    assert not (workplace / "out").exists()
+
+
+def test_a_students_logits_teach_nobody(tiny, workplace):
+    with pytest.raises(BadInput, match=f"no logits of {TRAIN}"):
+        study(tiny, workplace / "out", taught=tiny.student / "logits.safetensors")
+    assert not (workplace / "out").exists()
+
+
+def test_files_of_another_kind_are_refused(tiny):
+    with pytest.raises(BadInput, match="holds a student, not a adapter"):
+        load_teacher(tiny.base, tiny.student / "student.safetensors")
+    with pytest.raises(BadInput, match="holds a logits"):
+        load_teacher(tiny.base, tiny.logits)
+
+
+def test_an_adapter_of_another_shape_is_refused(tiny, tmp_path):
+    tensors, header = load_tensors(tiny.adapter, "adapter")
+    header = {k: v for k, v in header.items() if k not in ("kind", "format")}
+    file = tmp_path / "adapter.safetensors"
+    for wrong in (
+        {n: t for n, t in tensors.items() if n != "head.weight"},
+        tensors | {"head.weight": torch.zeros(3, 32)},
+        tensors | {"more": torch.zeros(1)},
+    ):
+        save_tensors(file, "adapter", wrong, header)
+        with pytest.raises(BadInput, match="does not fit its base"):
+            load_teacher(tiny.base, file)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.1, 0.5, 0.999])
+def test_a_truncated_adapter_is_refused(tiny, tmp_path, share):
+    whole = tiny.adapter.read_bytes()
+    (tmp_path / "adapter.safetensors").write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(BadInput, match="damaged"):
+        load_teacher(tiny.base, tmp_path / "adapter.safetensors")
+
+
+def test_a_rank_larger_than_a_layer_is_refused(tiny, workplace):
+    with pytest.raises(BadInput, match="rank 33 is larger than a map from 32 to 96: use at most 32"):
+        teach(tiny, workplace / "out", tuning=TuningParams(rank=33))
+    assert not (workplace / "out").exists()
+
+
+def test_sentences_longer_than_the_base_are_refused(tiny, workplace):
+    """GPT-2 has an embedding a position: beyond the last there is nothing to read."""
+    short = BASE.model_copy(update={"context": 16})
+    pretrain(tiny.corpus / "unlabelled.txt", short, workplace / "base", 1)
+    tokenize_corpus(tiny.corpus, workplace / "base", None, workplace / "tokens")
+
+    class Short:
+        base, tokens = workplace / "base", workplace / "tokens"
+
+    with pytest.raises(BadInput, match=r"the base reads at most 16: set tokenize\.max_length to 16"):
+        teach(Short, workplace / "out")
+    assert not (workplace / "out").exists()
+    tokenize_corpus(tiny.corpus, workplace / "base", 16, workplace / "tokens")
+    teach(Short, workplace / "out", training=TEACHING.model_copy(update={"epochs": 1}))
+    assert read_json(workplace / "out" / "run.json")["epochs"] == 1
+
+
+def test_predictions_of_a_teacher_are_refused_where_a_logit_is_not_finite(tiny):
+    teacher, _ = load_teacher(tiny.base, tiny.adapter)
+    with torch.no_grad():
+        teacher.head.weight[0, 0] = torch.inf
+    with pytest.raises(Failure, match="not finite"):
+        predict_logits(teacher, Sentences(read_tokens(tiny.tokens, TRAIN), 0), 16, Device("cpu", "fp32", 1))
