@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from distilrnn.command_line import run
+from distilrnn.errors import BadInput, Failure
+
 SCRIPTS = Path(__file__).parents[1] / "workflow" / "scripts"
 NAMES = sorted(path.stem for path in SCRIPTS.glob("*.py"))
 HEAVY = {"torch", "transformers", "datasets", "tokenizers", "sklearn", "scipy", "matplotlib", "pyarrow", "pandas"}
@@ -90,13 +93,13 @@ BAD = [
 def run_here(monkeypatch, capsys):
     """Run a script in this process, which has everything imported, and return exit code and standard error."""
 
-    def run(name, *arguments):
+    def start_here(name, *arguments):
         monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
         with pytest.raises(SystemExit) as left:
             runpy.run_path(str(SCRIPTS / f"{name}.py"), run_name="__main__")
         return left.value.code, capsys.readouterr().err
 
-    return run
+    return start_here
 
 
 @pytest.mark.parametrize(("name", "arguments", "message"), BAD, ids=[f"{n}-{a[-1]}" for n, a, _ in BAD])
@@ -134,6 +137,25 @@ def test_the_exit_code_reaches_the_shell(workplace):
     assert done.returncode == 2
     assert done.stderr == "error: --epochs is 0: input should be greater than or equal to 1\n"
     assert list(workplace.rglob("*")) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (BadInput("a is b: do c"), 2, "error: a is b: do c\n"),
+        (Failure("a is b: do c"), 1, "error: a is b: do c\n"),
+        (KeyboardInterrupt(), 130, "interrupted: run the same command again to go on\n"),
+    ],
+)
+def test_errors_become_a_sentence_and_an_exit_code(monkeypatch, capsys, error, code, said):
+    def command():
+        raise error
+
+    monkeypatch.setattr(sys, "argv", ["command"])
+    with pytest.raises(SystemExit) as left:
+        run(command)
+    assert left.value.code == code
+    assert capsys.readouterr().err == said
 
 
 def test_predict_answers_in_a_pipe(tiny, workplace):

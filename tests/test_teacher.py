@@ -307,7 +307,7 @@ def test_sentences_longer_than_the_base_are_refused(tiny, workplace):
     class Short:
         base, tokens = workplace / "base", workplace / "tokens"
 
-    with pytest.raises(BadInput, match=r"the base reads at most 16: set tokenize\.max_length to 16"):
+    with pytest.raises(BadInput, match=r"longer than the 16 that the base reads: set tokenize\.max_length to 16"):
         teach(Short, workplace / "out")
     assert not (workplace / "out").exists()
     tokenize_corpus(tiny.corpus, workplace / "base", 16, workplace / "tokens")

@@ -309,6 +309,19 @@ def test_dropout_depends_on_seed_and_step_alone():
     assert not torch.equal(weights[0]["head.weight"], weights[2]["head.weight"])
 
 
+def test_no_two_steps_share_their_dropout():
+    seeds = []
+
+    def watched(model, batch):
+        if model.training:
+            seeds.append(torch.initial_seed())
+        return label_objective()(model, batch)
+
+    run(Bag(), watched, epochs=3)
+    run(Bag(), watched, epochs=3, seed=1)
+    assert len(seeds) == len(set(seeds)) == 18
+
+
 def run_weights(model, seed, noise):
     torch.manual_seed(noise)
     run(model, seed=seed, epochs=2)

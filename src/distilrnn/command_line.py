@@ -12,6 +12,9 @@ from pydantic.fields import FieldInfo
 
 from distilrnn.errors import BadInput, Failure
 
+INTERRUPTED = 130
+"""The exit code that typer makes of Ctrl-C."""
+
 
 def _leaves(section: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
     """Every field of a section and of the sections inside it."""
@@ -126,6 +129,7 @@ def run(command: Callable | typer.Typer) -> None:
     except Failure as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
-        print("interrupted: run the same command again to go on", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as left:
+        if left.code == INTERRUPTED:
+            print("interrupted: run the same command again to go on", file=sys.stderr)
+        raise

@@ -26,8 +26,16 @@ class Teacher(nn.Module):
         self.body = body
         self.bidirectional = is_bidirectional(body.config)
         config = body.config.get_text_config()
-        self.longest = getattr(config, "max_position_embeddings", None)
+        self.context = getattr(config, "max_position_embeddings", None)
         self.head = nn.Linear(config.hidden_size, classes, bias=False)
+
+    def require_room(self, longest: int) -> None:
+        """Refuse sentences of more tokens than the base has positions; raises BadInput."""
+        if self.context is not None and longest > self.context:
+            raise BadInput(
+                f"a sentence of {longest} tokens is longer than the {self.context} that the base reads: "
+                f"set tokenize.max_length to {self.context} or less"
+            )
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """Ids [sentences, tokens], padded on the right, and lengths [sentences] to logits [sentences, classes].
@@ -35,7 +43,7 @@ class Teacher(nn.Module):
         Raises:
             BadInput: a sentence is longer than the base can read.
         """
-        self.check_length(ids.shape[1])
+        self.require_room(ids.shape[1])
         if self.bidirectional:
             mask = torch.arange(ids.shape[1], device=ids.device) < lengths[:, None]
             states = self.body(input_ids=ids, attention_mask=mask.long()).last_hidden_state[:, 0]
@@ -44,14 +52,6 @@ class Teacher(nn.Module):
             states = self.body(input_ids=ids, use_cache=False).last_hidden_state
             states = states[torch.arange(len(ids), device=ids.device), lengths - 1]
         return self.head(states)
-
-    def check_length(self, tokens: int) -> None:
-        """Refuse sentences of so many tokens where the base has no positions for them; raises BadInput."""
-        if self.longest is not None and tokens > self.longest:
-            raise BadInput(
-                f"a sentence has {tokens} tokens, but the base reads at most {self.longest}: "
-                f"set tokenize.max_length to {self.longest} or less, or shorten it"
-            )
 
 
 def build_teacher(base: Path, classes: int, tuning: TuningParams, seed: int) -> Teacher:

@@ -78,6 +78,12 @@ def read_summary(folder: Path) -> dict:
     return read_json(folder / "tokens.json", *keys)
 
 
+def longest_sentence(summary: dict) -> int:
+    """Tokens of the longest sentence of a tokenised corpus, as far as it was kept."""
+    longest = max(split["longest"] for split in summary["splits"].values())
+    return longest if summary["max_length"] is None else min(longest, summary["max_length"])
+
+
 def types_that_occur(folder: Path, splits: Sequence[str] = SPLITS) -> np.ndarray:
     """Sorted int64 token types of these splits."""
     return np.unique(np.concatenate([np.unique(read_tokens(folder, split).ids) for split in splits]))

@@ -4,7 +4,8 @@ lexicon.py          the words: core, held out, full
 phrases.py          noun phrases, clauses, frames
 pairs.py            what a minimal pair is
 in_domain.py        the phenomena of train and in-domain dev, spoken with the core lexicon
-out_of_domain.py    the phenomena of out-of-domain dev, spoken with the held-out lexicon
+long_distance.py    those of out-of-domain dev whose two ends lie apart
+out_of_domain.py    the other phenomena of out-of-domain dev; all are spoken with the held-out lexicon
 """
 
 import re
@@ -57,9 +58,10 @@ class GeneratedCorpus:
 def generate(seed: int, train_size: int, dev_size: int, unlabelled_size: int) -> GeneratedCorpus:
     """The corpus of a seed: `train_size` and twice `dev_size` labelled sentences, `unlabelled_size` acceptable ones.
 
-    30 % of a split are unacceptable; each has its acceptable twin in the same split, and the rest are further
-    acceptable sentences of the same phenomena. The dev sets depend on `seed` and `dev_size` only. Raises BadInput for
-    sizes that cannot be reached.
+    30 % of a split are unacceptable. In the dev sets each has its acceptable twin, and the rest are further acceptable
+    sentences of the same phenomena. Train has no twins: a part held out of it could not stand for new sentences if
+    their twins, with the other label, had been learned. The dev sets depend on `seed` and `dev_size` only. Raises
+    BadInput for sizes that cannot be reached.
     """
     for name, size in (("train_size", train_size), ("dev_size", dev_size)):
         if size < SMALLEST_SPLIT:
@@ -70,11 +72,11 @@ def generate(seed: int, train_size: int, dev_size: int, unlabelled_size: int) ->
     if unlabelled_size < 0:
         raise BadInput(f"corpus.unlabelled_size is {unlabelled_size}: set it to 0 or more")
     taken: set[str] = set()
-    in_domain_dev = _split(Random(f"{seed} in-domain dev"), IN_DOMAIN, CORE, dev_size, taken, "dev_size")
+    in_domain_dev = _split(Random(f"{seed} in-domain dev"), IN_DOMAIN, CORE, dev_size, taken, "dev_size", twins=True)
     out_of_domain_dev = _split(
-        Random(f"{seed} out-of-domain dev"), OUT_OF_DOMAIN, HELD_OUT, dev_size, taken, "dev_size"
+        Random(f"{seed} out-of-domain dev"), OUT_OF_DOMAIN, HELD_OUT, dev_size, taken, "dev_size", twins=True
     )
-    train = _split(Random(f"{seed} train"), IN_DOMAIN, CORE, train_size, taken, "train_size")
+    train = _split(Random(f"{seed} train"), IN_DOMAIN, CORE, train_size, taken, "train_size", twins=False)
     speaker = Speaker(Random(f"{seed} unlabelled"), FULL)
     phenomena = cycle((IN_DOMAIN | OUT_OF_DOMAIN).items())
     unlabelled = [
@@ -85,18 +87,26 @@ def generate(seed: int, train_size: int, dev_size: int, unlabelled_size: int) ->
 
 
 def _split(
-    rng: Random, phenomena: Mapping[str, Phenomenon], lexicon: Lexicon, size: int, taken: set[str], size_name: str
+    rng: Random,
+    phenomena: Mapping[str, Phenomenon],
+    lexicon: Lexicon,
+    size: int,
+    taken: set[str],
+    size_name: str,
+    *,
+    twins: bool,
 ) -> list[Labelled]:
     """A split in random order, its phenomena alike often; adds its sentences to `taken`."""
     speaker = Speaker(rng, lexicon)
     rows: list[Labelled] = []
     unacceptable = round(UNACCEPTABLE_SHARE * size)
     codes = _shuffled_cycle(rng, list(phenomena))
-    for position in range(size - unacceptable):
+    for position in range(size - unacceptable if twins else size):
         code = next(codes)
         paired = position < unacceptable
         pair = _new_pair(speaker, code, phenomena[code], taken, size_name, paired=paired)
-        rows.append(Labelled(code, 1, "", pair.acceptable))
+        if twins or not paired:
+            rows.append(Labelled(code, 1, "", pair.acceptable))
         if paired:
             rows.append(Labelled(code, 0, "*", pair.unacceptable))
     rng.shuffle(rows)

@@ -5,7 +5,7 @@ structure does. The phenomena are those of the acceptability literature, e.g. BL
 the sentences are our own.
 """
 
-from distilrnn.grammar.pairs import REFLEXIVES, Pair, Phenomenon, featured, sentence_slot, slot, statement
+from distilrnn.grammar.pairs import Pair, Phenomenon, sentence_slot, slot, statement
 from distilrnn.grammar.phrases import ACCUSATIVE, AUXILIARIES, NOMINATIVE, Speaker
 
 
@@ -39,48 +39,6 @@ def subject_verb(s: Speaker) -> Pair:
         text = "no" + text[3:]
     right, wrong, rest, past = agreeing(s, subject.plural, kind)
     return slot(s, f"{text} {{}}{rest}", right, wrong, past)
-
-
-def across_phrase(s: Speaker) -> Pair:
-    """'The letters behind the clock are/*is old.'"""
-    kind = s.pick(("person", "person", "machine", "text", "food"))
-    head = s.noun_phrase(kind, adjective=0.15)
-    plural = head.plural != s.chance(0.6)
-    if kind == "person" and s.chance(0.6):
-        between = s.bystander(plural)
-    else:
-        between = s.noun_phrase("machine" if kind == "person" else kind, plural, 0.15)
-    right, wrong, rest, past = agreeing(s, head.plural, kind)
-    preposition = s.pick(("near", "behind", "beside", "with" if kind == "person" else "near"))
-    return slot(s, f"{head.text} {preposition} {between.text} {{}}{rest}", right, wrong, past)
-
-
-def across_clause(s: Speaker) -> Pair:
-    """'The girl who the kings praise smiles/*smile.'"""
-    head = s.noun_phrase("person", adjective=0.15)
-    right, wrong, rest, past = agreeing(s, head.plural)
-    return slot(s, f"{head.text} {s.relative(head.plural, past or s.chance(0.4))} {{}}{rest}", right, wrong, past)
-
-
-def anaphor(s: Speaker) -> Pair:
-    """'The girl behind the kings admired herself/*himself/*themselves.'"""
-    feature, other = s.rng.sample(tuple(REFLEXIVES), 2)
-    right, wrong = REFLEXIVES[feature], REFLEXIVES[other]
-    subject, past = featured(s, feature), s.chance(0.6)
-    action = f"{s.finite(s.pick(s.lexicon.reflexive), subject.plural, past)} {{}}"
-    roll = s.rng.random()
-    if roll < 0.25:
-        speaker = featured(s, other)
-        says = s.finite(s.pick(s.lexicon.saying), speaker.plural, past)
-        adjunct = s.adjunct(0.2, past)
-        return sentence_slot(f"{speaker.text} {says} that {subject.text} {action}{adjunct}.", right, wrong)
-    modifier = ""
-    if roll < 0.65 and not subject.text[0].isupper():
-        met = s.pick(("near", "behind", "beside", "who"))
-        if met == "who":
-            met = f"who {s.finite(s.pick(s.lexicon.personal), subject.plural, past)}"
-        modifier = f" {met} {featured(s, other, joined=False).text}"
-    return slot(s, f"{subject.text}{modifier} {action}{s.adjunct(0.3, past)}", right, wrong, past)
 
 
 SINGULAR_DETERMINERS = ("this", "that", "every", "each", "another", "a")
@@ -118,28 +76,6 @@ def argument_structure(s: Speaker) -> Pair:
         forms, auxiliary, past = (right.base, wrong.base), s.pick(("will ", "must ", "can ", "might ")), False
     rest = (f" {s.object_of(transitive).text}" if with_object else "") + s.adjunct(0.4 if with_object else 0.7, past)
     return slot(s, f"{subject.text} {auxiliary}{{}}{rest}", *forms, past)
-
-
-def filler_gap(s: Speaker) -> Pair:
-    """'Mary knew what/*that the boy repaired.', 'Mary knew that/*what the boy repaired the car.'"""
-    verb = s.pick(s.lexicon.transitive)
-    filler = "who" if verb.takes == "person" else "what"
-    gap = s.chance(0.5)
-    subject = s.person()
-    rest = ("" if gap else f" {s.object_of(verb).text}") + s.adjunct(0.4)
-    if s.chance(0.3):
-        auxiliary = s.pick(("did", "did", "will", "can", "must"))
-        question = f"{auxiliary} {subject.text} {verb.base}{rest}?"
-        return Pair(f"{filler} {question}", question) if gap else Pair(question, f"{filler} {question}")
-    knower, past = s.person(), s.chance(0.7)
-    knows = s.finite(s.pick(s.lexicon.knowing), knower.plural, past)
-    action = (
-        s.finite(verb, subject.plural, True)
-        if s.chance(0.7)
-        else f"{'have' if subject.plural else 'has'} {verb.participle}"
-    )
-    right, wrong = (filler, "that") if gap else ("that", filler)
-    return slot(s, f"{knower.text} {knows} {{}} {subject.text} {action}{rest}", right, wrong, past)
 
 
 def verb_form(s: Speaker) -> Pair:
@@ -292,13 +228,9 @@ def polarity(s: Speaker) -> Pair:
 
 IN_DOMAIN: dict[str, Phenomenon] = {
     "agree": subject_verb,
-    "agree-pp": across_phrase,
-    "agree-rc": across_clause,
-    "anaphor": anaphor,
     "argument": argument_structure,
     "case": pronoun_case,
     "det-noun": determiner_noun,
-    "gap": filler_gap,
     "inversion": inversion,
     "npi": polarity,
     "order": word_order,

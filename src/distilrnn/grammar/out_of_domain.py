@@ -1,6 +1,7 @@
 """The phenomena that are never labelled in train: their acceptable side occurs in the unlabelled sentences only."""
 
 from distilrnn.grammar.lexicon import verbs
+from distilrnn.grammar.long_distance import LONG_DISTANCE
 from distilrnn.grammar.pairs import REFLEXIVES, Pair, Phenomenon, featured, sentence_slot, slot, statement
 from distilrnn.grammar.phrases import Speaker
 
@@ -141,6 +142,7 @@ def comparison(s: Speaker) -> Pair:
 
 
 OUT_OF_DOMAIN: dict[str, Phenomenon] = {
+    **LONG_DISTANCE,
     "compare": comparison,
     "complementizer": complementizer,
     "control": control,

@@ -11,7 +11,7 @@ from distilrnn.progress import TrainingProgress
 from distilrnn.resume import ResumeFile
 from distilrnn.stages.common import learning_sentences, write_run
 from distilrnn.teacher import build_teacher, count_parameters, freeze_in_bf16, save_adapter
-from distilrnn.tokens import read_summary
+from distilrnn.tokens import longest_sentence, read_summary
 from distilrnn.training import class_weights, fit
 
 
@@ -31,8 +31,7 @@ def train_teacher(
     train, validation = learning_sentences(tokens, summary, selection)
     device = prepare(training.precision, threads)
     teacher = build_teacher(base, len(classes), tuning, seed).to(device.name)
-    longest = max(counts["longest"] for counts in summary["splits"].values())
-    teacher.check_length(min(longest, summary["max_length"] or longest))
+    teacher.require_room(longest_sentence(summary))
     parameters = count_parameters(teacher)
     if device.precision == "bf16":
         freeze_in_bf16(teacher)
