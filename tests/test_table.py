@@ -90,7 +90,7 @@ def test_the_terminal_table_fits_80_columns_and_cuts_nothing(tmp_path, options):
 
 
 def test_markdown_is_well_formed(five):
-    comparison = compare(five, {"rnn": {"in_domain_dev_accuracy": 0.6945}})
+    comparison = compare(with_published(five, rnn=PublishedParams(in_domain_dev_accuracy=0.6945)))
     tables = [part.splitlines() for part in to_markdown(comparison).split("\n\n") if part.startswith("|")]
     assert [len(table) for table in tables] == [2 + len(comparison.rows), 3]
     for table in tables:

@@ -33,7 +33,7 @@ class System:
     """One row of the comparison: a teacher, a distilled student, or a baseline."""
 
     name: str
-    """lora-<teacher>, distil<student>-<teacher> or <student>."""
+    """<mode>-<teacher> (lora-gpt2), distil<student>-<teacher> (distilrnn-gpt2) or <student> (rnn)."""
     kind: str
     """teacher, distilled or baseline."""
     teacher: str | None

@@ -38,7 +38,7 @@ def record(
     ] = False,
 ) -> None:
     """Record in DVC what a plain run of Snakemake made: dvc.lock and the cache are then as after `dvc repro`."""
-    from distilrnn import workflow
+    from distilrnn import layout, workflow
     from distilrnn.params.experiment import read_experiment
 
     experiment = read_experiment(params)
@@ -48,6 +48,12 @@ def record(
         raise BadInput(f"{strangers[0]}: nothing in {params} makes it ({len(strangers)} such files): remove it")
     if "Nothing to be done" not in snakemake(params, "--dry-run"):
         raise BadInput(f"{params}: there are jobs to run: let Snakemake finish, then record")
+    made_with = read_experiment(layout.root(experiment) / "params.json")
+    if made_with != experiment:
+        raise BadInput(
+            f"{layout.root(experiment)}: was made with other params than {params} has now: "
+            f"run `dvc repro {stages}`, or `distilrnn sync` after a checkout"
+        )
     repeated = [stage for stage, changes in changed_stages(stages).items() if only_outputs_differ(changes)]
     if repeated and not replace:
         raise BadInput(

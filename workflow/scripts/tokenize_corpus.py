@@ -27,7 +27,8 @@ def main(
     for split, counts in tokenize_corpus(corpus, tokenizer, max_length, output)["splits"].items():
         console.print(
             f"{split}: {counts['sentences']} sentences, {counts['tokens']} tokens, mean {counts['mean']}, "
-            f"longest {counts['longest']}, {counts['truncated']} truncated"
+            f"longest {counts['longest']}, {counts['truncated']} truncated",
+            soft_wrap=True,
         )
 
 

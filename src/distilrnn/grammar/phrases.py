@@ -19,6 +19,10 @@ AUXILIARIES = {
 """The (singular, plural) auxiliaries that call for each form of the verb."""
 
 
+EMBELLISHMENT = 0.5
+"""Share of the optional adjectives, adjuncts and frames that are spoken: short sentences can be learned from few."""
+
+
 class Phrase(NamedTuple):
     """A noun phrase: its words, its number, and its gender where only one is possible."""
 
@@ -54,7 +58,7 @@ class Speaker:
 
     def adjective(self, kind: str, probability: float = 0.3) -> str:
         """'' or an adjective that suits the kind, with a space behind it."""
-        if not self.chance(probability):
+        if not self.chance(probability if probability == 1 else EMBELLISHMENT * probability):
             return ""
         return self.pick(self.lexicon.traits if kind == "person" else self.lexicon.looks) + " "
 
@@ -118,7 +122,7 @@ class Speaker:
 
     def adjunct(self, probability: float = 0.5, time: bool = False) -> str:
         """'' or, with a space before it, a manner, a place or (where the tense allows it) a time."""
-        if not self.chance(probability):
+        if not self.chance(EMBELLISHMENT * probability):
             return ""
         roll = self.rng.random()
         if roll < 0.4:
@@ -159,7 +163,7 @@ class Speaker:
         No frame licenses a negative polarity item or lends an object: what follows a statement is intransitive, since
         an object in a second clause could be the one that the first lacks ('he praised, and she blamed, the king').
         """
-        roll = self.rng.random()
+        roll = self.rng.random() / EMBELLISHMENT
         if roll < 0.12:
             speaker, verb = self.person(), self.pick(self.lexicon.saying)
             return f"{speaker.text} {self.finite(verb, speaker.plural, past)} that ", ""
