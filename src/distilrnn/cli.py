@@ -6,9 +6,7 @@ from distilrnn import command_line
 from distilrnn.prediction_commands import predict
 from distilrnn.workflow_commands import record, stages, sync, targets
 
-commands = typer.Typer(
-    add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True, help=__doc__
-)
+commands = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, help=__doc__)
 for command in (predict, targets, record, sync, stages):
     commands.command()(command)
 

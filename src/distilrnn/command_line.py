@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
+from typer.exceptions import TyperException
 
 from distilrnn.errors import BadInput, Failure
 
@@ -122,14 +123,17 @@ def run(command: Callable | typer.Typer) -> None:
         app.command()(command)
         command = app
     try:
-        command()
+        code = command(standalone_mode=False)
     except BadInput as error:
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except TyperException as error:  # an option that Typer itself refuses
+        message = error.format_message() if hasattr(error, "format_message") else str(error)
+        print(f"error: {message.rstrip('.')}: `--help` lists the options", file=sys.stderr)
         sys.exit(2)
     except Failure as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
-    except SystemExit as left:
-        if left.code == INTERRUPTED:
-            print("interrupted: run the same command again to go on", file=sys.stderr)
-        raise
+    if code == INTERRUPTED:  # what Typer makes of Ctrl-C
+        print("interrupted: run the same command again to go on", file=sys.stderr)
+    sys.exit(code)
