@@ -18,7 +18,7 @@ from distilrnn.corpus import SPLITS, TRAIN, read_split
 from distilrnn.device import Device
 from distilrnn.errors import BadInput
 from distilrnn.prediction import load_predictor
-from distilrnn.prediction_commands import CHUNK, predict
+from distilrnn.prediction_commands import CHUNK, LONGEST_LINE, numbered_lines, predict
 from distilrnn.pretraining import pretrain
 from distilrnn.stages.student import load_student
 from distilrnn.tokenizing import load_tokenizer, tokenize_corpus
@@ -256,3 +256,10 @@ def test_a_student_with_spoilt_tensors_is_refused(tiny, tmp_path):
     save_tensors(file, "student", tensors, header | {"model": {"cell": "qrnn"}})
     with pytest.raises(BadInput, match="is damaged"):
         load_predictor(file)
+
+
+def test_a_line_without_end_is_refused(tmp_path):
+    file = tmp_path / "sentences.txt"
+    file.write_bytes(b"The cat sleeps.\n" + b"a" * (LONGEST_LINE + 1))
+    with pytest.raises(BadInput, match=r"sentences\.txt:2: is longer"):
+        list(numbered_lines(file))

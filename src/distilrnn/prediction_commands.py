@@ -12,6 +12,7 @@ import typer
 from distilrnn.errors import BadInput
 
 CHUNK = 1024
+LONGEST_LINE = 1 << 20  # bytes
 
 
 def predict(
@@ -65,7 +66,9 @@ def numbered_lines(file: Path | None) -> Iterator[tuple[int, str]]:
     except OSError as error:
         raise BadInput(f"{file}: cannot be read ({error.strerror}): name a file of sentences") from None
     with source:
-        for number, line in enumerate(source, 1):
+        for number, line in enumerate(iter(lambda: source.readline(LONGEST_LINE + 1), b""), 1):
+            if len(line) > LONGEST_LINE:
+                raise BadInput(f"{file or 'standard input'}:{number}: is longer than {LONGEST_LINE:,} bytes: part it")
             try:
                 yield number, line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
             except UnicodeDecodeError:
