@@ -1,5 +1,6 @@
 """Parameters: what is refused and in which words, and the way from a section to options and back."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -269,3 +270,9 @@ def test_shell_commands_of_the_workflow_quote_names_by_refusing_unsafe_ones(tmp_
     assert ran.returncode != 0
     assert "'a; touch pwned' is not a usable name" in ran.stdout + ran.stderr
     assert not (tmp_path / "pwned").exists()
+
+
+def test_the_schema_for_editors_is_that_of_the_params():
+    """Written by `write_json(Path("workflow/schemas/experiment.schema.json"), Experiment.model_json_schema())`."""
+    schema = Path(__file__).parents[1] / "workflow" / "schemas" / "experiment.schema.json"
+    assert json.loads(schema.read_text(encoding="utf-8")) == Experiment.model_json_schema()
