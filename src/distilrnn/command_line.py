@@ -136,4 +136,4 @@ def run(command: Callable | typer.Typer) -> None:
         sys.exit(1)
     if code == INTERRUPTED:  # what Typer makes of Ctrl-C
         print("interrupted: run the same command again to go on", file=sys.stderr)
-    sys.exit(code)
+    sys.exit(code or 0)
