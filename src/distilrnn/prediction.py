@@ -34,8 +34,6 @@ class Predictor:
         from tokenizers import Tokenizer
 
         self.tokenizer = Tokenizer.from_str(self.tokenizer_text)
-        self.tokenizer.no_padding()
-        self.tokenizer.no_truncation()
 
     @torch.no_grad()
     def probabilities(self, sentences: Sequence[str], batch_size: int = BATCH) -> np.ndarray:
@@ -75,10 +73,7 @@ def load_predictor(checkpoint: Path, base: Path | None = None) -> Predictor:
 
     folder = base if base is not None else find_base(checkpoint, header["base_hash"])
     teacher, header = load_teacher(folder, checkpoint)
-    tokenizer = load_tokenizer(folder)
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    text = tokenizer.to_str()
+    text = load_tokenizer(folder).to_str()
     require_equal(header["tokenizer_hash"], hashlib.sha256(text.encode()).hexdigest(), checkpoint, "tokenizer")
 
     def judge(ids: np.ndarray, lengths: np.ndarray) -> torch.Tensor:
@@ -106,9 +101,8 @@ def _student_predictor(checkpoint: Path) -> Predictor:
 
 def find_base(adapter: Path, base_hash: str) -> Path:
     """The folder of the base that an adapter was made with, among its experiment's bases; raises BadInput."""
-    for file in (
-        sorted(adapter.resolve().parents[3].glob("bases/*/base.json")) if len(adapter.resolve().parents) > 3 else []
-    ):
+    folders = adapter.resolve().parents
+    for file in sorted(folders[3].glob("bases/*/base.json")) if len(folders) > 3 else ():
         if read_json(file).get("hash") == base_hash:
             return file.parent
     raise BadInput(f"{adapter}: its base is not beside it: name the base's folder with --base")

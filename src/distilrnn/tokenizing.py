@@ -22,6 +22,14 @@ def load_tokenizer(source: Path) -> Tokenizer:
     Raises:
         BadInput: there is none, or it cannot be read.
     """
+    tokenizer = _read_tokenizer(source)
+    # Padding and cutting are ours to do, whatever the file says.
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+def _read_tokenizer(source: Path) -> Tokenizer:
     file = source / "tokenizer.json" if source.is_dir() else source
     vocabulary, merges = source / "vocab.json", source / "merges.txt"
     try:
@@ -63,8 +71,6 @@ def tokenize_corpus(corpus: Path, source: Path, max_length: int | None, output: 
     """
     tokenizer = load_tokenizer(source)
     summary = read_summary(corpus)
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
     text = tokenizer.to_str()
     pad_id = pad_id_of(tokenizer, source)
     with ExitStack() as files:

@@ -79,7 +79,7 @@ def train_student(
         for split in SPLITS[1:]
     }
     checkpoint = output / "student.safetensors"
-    trained_types = np.union1d(np.unique(read_tokens(tokens, TRAIN).ids), [summary["pad_id"]])
+    trained_types = np.union1d(types_that_occur(tokens, [TRAIN]), [summary["pad_id"]])
     save_student(checkpoint, student, trained_types, (tokens / "tokenizer.json").read_bytes(), header)
     names = {"corpus_hash": summary["corpus_hash"], "classes": classes, "system": kind, "seed": seed}
     save_logits(output / "logits.safetensors", logits, names)
