@@ -6,6 +6,7 @@ import unicodedata
 
 import numpy as np
 import pytest
+from fuzzing import fuzz
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -54,7 +55,7 @@ def test_what_is_written_is_read_back(tmp_path_factory, examples):
     assert read_split(path, 3) == examples
 
 
-@settings(deadline=None, max_examples=500)
+@fuzz(500)
 @given(
     st.one_of(
         st.binary(max_size=200),

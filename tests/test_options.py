@@ -67,6 +67,31 @@ def field_values(annotation, limits):
 
 
 @st.composite
+def corpus_places(draw, source):
+    """The fields that only some sources have."""
+    text = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=10) | st.sampled_from(
+        HOSTILE
+    )
+    names = ("path", "revision", "subset", "train", "dev", "test", "out_of_domain", "dev_fraction", "test_fraction")
+    own = source in ("files", "dataset")
+    given = {"path": draw(text)} if source != "files" else {}
+    if own:
+        fraction = st.floats(0.01, 0.4)
+        given |= {"train": draw(text), "out_of_domain": draw(text)}
+        given |= (
+            {draw(st.sampled_from(["dev", "test"])): draw(text)}
+            if draw(st.booleans())
+            else {"dev_fraction": draw(fraction), "test_fraction": draw(fraction)}
+        )
+    if source == "dataset" and draw(st.booleans()):
+        given |= {"path": "owner/name", "revision": "0" * 40, "subset": draw(text)}
+    columns = draw(st.lists(text, min_size=3, max_size=3, unique=True))
+    return (
+        dict.fromkeys(names) | given | dict(zip(("text_column", "label_column", "source_column"), columns, strict=True))
+    )
+
+
+@st.composite
 def sections(draw, kind):
     drawn = {}
     for name, field in kind.model_fields.items():
@@ -78,7 +103,7 @@ def sections(draw, kind):
     if kind is CorpusParams:
         plain = st.sampled_from([text for text in HOSTILE if text.isprintable()])
         drawn["classes"] = tuple(draw(st.lists(plain, min_size=2, max_size=4, unique=True)))
-        drawn["path"] = drawn["path"] or "here"
+        drawn |= draw(corpus_places(drawn["source"]))
     return kind.model_validate(drawn)
 
 

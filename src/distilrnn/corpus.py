@@ -4,19 +4,17 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from distilrnn.checkpoint import read_json, to_json, write_atomically
+from distilrnn.checkpoint import read_json, to_json, whole_file, write_atomically
 from distilrnn.errors import BadInput
 from distilrnn.params.common import SelectionParams
-
-TRAIN = "in_domain_train"
-SPLITS = (TRAIN, "in_domain_dev", "out_of_domain_dev")
+from distilrnn.splits import SPLITS, TRAIN, evaluation_splits, require_splits
 
 COLUMNS = "source, label, mark, sentence"
 LABEL = re.compile(r"0|[1-9][0-9]{0,3}")
@@ -88,12 +86,13 @@ def _parse_line(line: bytes, place: str, classes: int | None) -> Example:
         raise BadInput(
             f"{place}: the source has an unprintable character, or more than {LONGEST_SOURCE}: write a short plain name"
         )
-    if not any(_is_visible(character) for character in sentence):
+    if not any(is_visible(character) for character in sentence):
         raise BadInput(f"{place}: the sentence is empty or invisible: write it or remove the row")
     return Example(source, int(label), mark, sentence)
 
 
-def _is_visible(character: str) -> bool:
+def is_visible(character: str) -> bool:
+    """Whether it makes a mark on paper."""
     return not character.isspace() and unicodedata.category(character) not in ("Cc", "Cf")
 
 
@@ -124,7 +123,7 @@ def read_folder(folder: Path, classes: int) -> dict[str, list[Example]]:
     return {split: read_split(folder / f"{split}.tsv", classes) for split in SPLITS}
 
 
-def check_corpus(splits: dict[str, list[Example]], classes: Sequence[str], where: str) -> list[str]:
+def check_corpus(splits: Mapping[str, list[Example]], classes: Sequence[str], where: str) -> list[str]:
     """Refuse a corpus that cannot be learned from, and return warnings about one that can.
 
     Raises:
@@ -136,42 +135,51 @@ def check_corpus(splits: dict[str, list[Example]], classes: Sequence[str], where
             raise BadInput(f"{where}: {TRAIN} has no sentence of class {label} ({name}): add some, or remove the class")
     labels = {split: _labels_of_sentences(examples) for split, examples in splits.items()}
     warnings = []
-    for split in SPLITS:
+    for split in splits:
         repeated = len(splits[split]) - len(labels[split])
         if repeated:
-            differing = sum(len(found) > 1 for found in labels[split].values())
+            differing = sum(found.bit_count() > 1 for found in labels[split].values())
             warnings.append(f"{split}: {repeated} rows repeat a sentence, {differing} sentences have different labels")
-    for split in SPLITS[1:]:
+    for split in evaluation_splits(splits):
         leaked = [example for example in splits[split] if example.sentence in labels[TRAIN]]
         if leaked:
-            differing = sum(labels[TRAIN][example.sentence] != {example.label} for example in leaked)
+            differing = sum(labels[TRAIN][example.sentence] != 1 << example.label for example in leaked)
             warnings.append(f"{split}: {len(leaked)} sentences also stand in {TRAIN}, {differing} with another label")
     return warnings
 
 
-def _labels_of_sentences(examples: list[Example]) -> dict[str, set[int]]:
-    labels: dict[str, set[int]] = {}
+def _labels_of_sentences(examples: list[Example]) -> dict[str, int]:
+    """A bit for each label of a sentence: a set for each of a million sentences would take 200 MB."""
+    labels: dict[str, int] = {}
     for example in examples:
-        labels.setdefault(example.sentence, set()).add(example.label)
+        labels[example.sentence] = labels.get(example.sentence, 0) | 1 << example.label
     return labels
 
 
 def write_corpus(
-    folder: Path, splits: dict[str, list[Example]], unlabelled: Iterable[str], classes: Sequence[str], source: str
+    folder: Path,
+    splits: Mapping[str, list[Example]],
+    unlabelled: Iterable[str],
+    classes: Sequence[str],
+    source: str,
+    notes: Sequence[str] = (),
 ) -> dict:
-    """Write splits, unlabelled sentences and corpus.json into `folder`, and return the latter; raises BadInput."""
-    warnings = check_corpus(splits, classes, source)
-    texts = {split: "".join(example.line() for example in examples) for split, examples in splits.items()}
+    """Write splits, unlabelled sentences and corpus.json into `folder`, and return the latter; raises BadInput.
+
+    `notes` say what was changed in the sentences: they go before the warnings.
+    """
     summary = {
-        "hash": corpus_hash(texts),
+        "hash": corpus_hash(splits),
         "classes": list(classes),
         "source": source,
         "splits": {split: _count(examples, len(classes)) for split, examples in splits.items()},
-        "warnings": warnings,
+        "warnings": [*notes, *check_corpus(splits, classes, source)],
     }
-    for split, text in texts.items():
-        write_atomically(folder / f"{split}.tsv", text)
-    write_atomically(folder / "unlabelled.txt", "".join(f"{sentence}\n" for sentence in unlabelled))
+    for split, examples in splits.items():
+        with whole_file(folder / f"{split}.tsv") as file:
+            file.writelines(example.line().encode() for example in examples)
+    with whole_file(folder / "unlabelled.txt") as file:
+        file.writelines(f"{sentence}\n".encode() for sentence in unlabelled)
     write_atomically(folder / "corpus.json", to_json(summary))
     return summary
 
@@ -181,17 +189,23 @@ def _count(examples: list[Example], classes: int) -> dict:
     return {"sentences": len(examples), "classes": [counts[label] for label in range(classes)]}
 
 
-def corpus_hash(texts: dict[str, str]) -> str:
+def corpus_hash(splits: Mapping[str, Iterable[Example]]) -> str:
     """SHA-256 over the splits in their order: what logits and checkpoints are keyed by."""
-    digest = hashlib.sha256()
-    for split in SPLITS:
-        digest.update(hashlib.sha256(texts[split].encode()).digest())
-    return digest.hexdigest()
+    whole = hashlib.sha256()
+    for examples in splits.values():
+        digest = hashlib.sha256()
+        for example in examples:
+            digest.update(example.line().encode())
+        whole.update(digest.digest())
+    return whole.hexdigest()
 
 
 def read_summary(folder: Path) -> dict:
     """corpus.json of a written corpus; raises BadInput."""
-    return read_json(folder / "corpus.json", "hash", "classes", "splits")
+    path = folder / "corpus.json"
+    summary = read_json(path, "hash", "classes", "splits")
+    require_splits(summary["splits"], path)
+    return summary
 
 
 def split_holdout(labels: np.ndarray, selection: SelectionParams) -> tuple[np.ndarray, np.ndarray]:
@@ -201,16 +215,29 @@ def split_holdout(labels: np.ndarray, selection: SelectionParams) -> tuple[np.nd
     """
     if selection.validation == "dev":
         return np.arange(len(labels)), np.arange(0)
-    # RandomState's streams are frozen for ever, so the split is the same on every machine and version.
-    generator = np.random.RandomState(selection.holdout_seed)
-    held_out = []
-    for label in np.unique(labels):
-        rows = generator.permutation(np.flatnonzero(labels == label))
-        held_out.append(rows[: min(round(len(rows) * selection.holdout_fraction), len(rows) - 1)])
-    validation = np.sort(np.concatenate(held_out))
+    train, validation = stratified_parts(labels, [selection.holdout_fraction], selection.holdout_seed)
     if not len(validation):
         raise BadInput(
             f"selection.holdout_fraction {selection.holdout_fraction} of {len(labels)} training sentences is none: "
             "raise it, or set selection.validation to dev"
         )
-    return np.setdiff1d(np.arange(len(labels)), validation), validation
+    return train, validation
+
+
+def stratified_parts(labels: np.ndarray, fractions: Sequence[float], seed: int) -> list[np.ndarray]:
+    """The rows of `labels` [n] in parts, ascending in each: the rest, then a part for each fraction.
+
+    Every label gives its share to each part, rounded, and keeps at least one row in the rest.
+    """
+    # RandomState's streams are frozen for ever, so the split is the same on every machine and version.
+    generator = np.random.RandomState(seed)
+    parts: list[list[np.ndarray]] = [[] for _ in range(len(fractions) + 1)]
+    for label in np.unique(labels):
+        rows = generator.permutation(np.flatnonzero(labels == label))
+        start = 0
+        for part, fraction in zip(parts[1:], fractions, strict=True):
+            size = min(round(len(rows) * fraction), len(rows) - 1 - start)
+            part.append(rows[start : start + size])
+            start += size
+        parts[0].append(rows[start:])
+    return [np.sort(np.concatenate(part)) for part in parts]

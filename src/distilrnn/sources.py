@@ -6,25 +6,38 @@ import io
 import urllib.request
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from distilrnn.corpus import SPLITS, TRAIN, Example, parse_split, read_folder
+from distilrnn.corpus import Example, parse_split, read_folder
 from distilrnn.errors import BadInput, Failure
 from distilrnn.params.corpus import CorpusParams
+from distilrnn.splits import DEV, OUT_OF_DOMAIN, SPLITS, TRAIN
 
-Splits = dict[str, list[Example]]
+
+@dataclass(frozen=True)
+class Gathered:
+    """What a source gives."""
+
+    splits: Mapping[str, list[Example]]
+    classes: Sequence[str]
+    unlabelled: Iterable[str] = ()
+    """Sentences to pre-train a base on."""
+    notes: Sequence[str] = ()
+    """What was changed in the sentences, in words."""
+
 
 COLA_URL = "https://nyu-mll.github.io/CoLA/cola_public_1.1.zip"
 COLA_SHA256 = {
     TRAIN: "f320a10f92d3bce6b29152fde322a362eac39238e50d8de0c8815457fdf4fc12",
-    "in_domain_dev": "77176f6a03faa5a1c4f23c69971fc1bff565931112fb65af47b2d6e24b7f42f7",
-    "out_of_domain_dev": "201b9c57b2a20f1282242eec0ed8995729e3be19c29a46c047b3727338836c05",
+    DEV: "77176f6a03faa5a1c4f23c69971fc1bff565931112fb65af47b2d6e24b7f42f7",
+    OUT_OF_DOMAIN: "201b9c57b2a20f1282242eec0ed8995729e3be19c29a46c047b3727338836c05",
 }
 COLA_LARGEST_MEMBER = 4 << 20  # bytes; the largest split has half a megabyte
 
 
-def from_grammar(params: CorpusParams) -> tuple[Splits, list[str]]:
+def from_grammar(params: CorpusParams) -> Gathered:
     """The embedded corpus: generated, with unlabelled sentences to pre-train on."""
     from distilrnn.grammar import generate
 
@@ -34,23 +47,34 @@ def from_grammar(params: CorpusParams) -> tuple[Splits, list[str]]:
         split: [Example(e.source, e.label, e.mark, e.sentence) for e in part]
         for split, part in zip(SPLITS, parts, strict=True)
     }
-    return splits, made.unlabelled
+    return Gathered(splits, params.classes, made.unlabelled)
 
 
-def from_cola(params: CorpusParams) -> tuple[Splits, list[str]]:
+def from_cola(params: CorpusParams) -> Gathered:
     """CoLA from its site."""
-    return download_cola(), []
+    return Gathered(download_cola(), params.classes)
 
 
-def from_path(params: CorpusParams) -> tuple[Splits, list[str]]:
+def from_path(params: CorpusParams) -> Gathered:
     """A folder of TSV splits in CoLA's raw format."""
-    return read_folder(Path(str(params.path)), len(params.classes)), []
+    return Gathered(read_folder(Path(str(params.path)), len(params.classes)), params.classes)
 
 
-SOURCES: dict[str, Callable[[CorpusParams], tuple[Splits, list[str]]]] = {
+def from_own_data(params: CorpusParams) -> Gathered:
+    """Tables with named columns; a base may be pre-trained on the texts of train."""
+    from distilrnn.own_data import read_own_data
+
+    own = read_own_data(params)
+    texts = (example.sentence for example in own.splits[TRAIN])
+    return Gathered(own.splits, own.classes, texts, own.notes)
+
+
+SOURCES: dict[str, Callable[[CorpusParams], Gathered]] = {
     "generated": from_grammar,
     "cola": from_cola,
     "path": from_path,
+    "files": from_own_data,
+    "dataset": from_own_data,
 }
 
 

@@ -27,11 +27,11 @@ rule corpus:
     message:
         "Corpus"
     input:
-        source=[file for file in outside(EXPERIMENT.corpus.path) if Path(file).name in files.CORPUS_FILES],
+        source=files.corpus_sources(EXPERIMENT.corpus),
         script="workflow/scripts/corpus.py",
         modules=modules("workflow/scripts/corpus.py"),
     output:
-        files.corpus_files(ROOT),
+        files.files_of(EXPERIMENT, "corpus"),
     log:
         f"{LOGS}/corpus.log",
     conda:
@@ -51,12 +51,12 @@ rule tokenize:
     message:
         "Tokens of {wildcards.tokenizer}"
     input:
-        corpus=files.corpus_files(ROOT),
+        corpus=files.files_of(EXPERIMENT, "corpus"),
         tokenizer=tokenizer_files,
         script="workflow/scripts/tokenize_corpus.py",
         modules=modules("workflow/scripts/tokenize_corpus.py"),
     output:
-        files.token_files(ROOT, "{tokenizer}"),
+        files.token_files(ROOT, "{tokenizer}", EXPERIMENT.corpus.splits),
     log:
         f"{LOGS}/tokenize/{{tokenizer}}.log",
     conda:

@@ -11,14 +11,14 @@ from distilrnn.params.corpus import CorpusParams
 
 @with_params(corpus=CorpusParams)
 def main(output: Annotated[Path, typer.Option(help="Folder to write.")], *, corpus: CorpusParams) -> None:
-    """Write the labelled corpus: three splits in CoLA's raw format, unlabelled sentences, and a summary."""
+    """Write the labelled corpus: its splits in CoLA's raw format, unlabelled sentences, and a summary."""
     from rich.console import Console
 
     from distilrnn.corpus import write_corpus
     from distilrnn.sources import SOURCES
 
-    splits, unlabelled = SOURCES[corpus.source](corpus)
-    summary = write_corpus(output, splits, unlabelled, corpus.classes, corpus.path or corpus.source)
+    found = SOURCES[corpus.source](corpus)
+    summary = write_corpus(output, found.splits, found.unlabelled, found.classes, corpus.origin, found.notes)
     console = Console(highlight=False)
     for split, counts in summary["splits"].items():
         named = ", ".join(f"{n} {name}" for name, n in zip(summary["classes"], counts["classes"], strict=True))
