@@ -1,0 +1,28 @@
+"""A merged teacher as a folder that transformers loads by itself."""
+
+from pathlib import Path
+
+from distilrnn.bases import written_whole
+from distilrnn.export.classifier import as_classifier
+from distilrnn.teacher import load_teacher
+from distilrnn.tokenizing import load_tokenizer
+
+
+def export_teacher(adapter: Path, base: Path, output: Path) -> None:
+    """Write config.json, model.safetensors and the tokenizer's two files; raises BadInput, Failure."""
+    from transformers import PreTrainedTokenizerFast
+
+    teacher, header = load_teacher(base, adapter)
+    model = as_classifier(teacher, base, header, adapter)
+    tokenizer = load_tokenizer(base)
+    limit = header["max_length"] or teacher.context
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token=tokenizer.id_to_token(header["pad_id"]),
+        padding_side="right",
+        model_input_names=["input_ids", "attention_mask"],
+        **({} if limit is None else {"model_max_length": limit}),
+    )
+    with written_whole(output) as scratch:
+        model.save_pretrained(scratch, max_shard_size="1TB")
+        fast.save_pretrained(scratch)

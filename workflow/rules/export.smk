@@ -1,0 +1,24 @@
+"""Students in other libraries' formats."""
+
+
+rule export:
+    message:
+        "Every student as ONNX"
+    input:
+        experiment=files.files_of(EXPERIMENT, "experiment"),
+        tokens=files.files_of(EXPERIMENT, "tokenize"),
+        systems=files.files_of(EXPERIMENT, "teacher", "student", "baseline"),
+        script="workflow/scripts/export.py",
+        modules=modules("workflow/scripts/export.py"),
+    output:
+        files.files_of(EXPERIMENT, "export"),
+    log:
+        f"{LOGS}/export.log",
+    conda:
+        "../envs/distilrnn.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    shell:
+        "python {input.script} --experiment {input.experiment} --threads {threads} 2>&1 | tee {log}"
