@@ -12,8 +12,9 @@ from distilrnn.corpus import TRAIN
 from distilrnn.evaluation import SCALARS, evaluate, fidelity
 from distilrnn.layout import System
 from distilrnn.params.experiment import Experiment, validate_experiment
+from distilrnn.splits import evaluation_splits
 
-SIZES = {"in_domain_train": 900, "in_domain_dev": 527, "out_of_domain_dev": 516}
+SIZES = {"in_domain_train": 900, "in_domain_dev": 527, "in_domain_test": 611, "out_of_domain_dev": 516}
 SKILL = {"majority": 0.0, "teacher": 2.2, "distilled": 0.5, "baseline": 0.15}
 EPOCHS = {"teacher": 10, "distilled": 4, "baseline": 4}
 HOSTILE = "<script>alert('x')</script>&\"|"
@@ -43,9 +44,10 @@ def write_experiment(
 ) -> Path:
     """Write every file that the report reads; returns the path of params.json."""
     random = np.random.default_rng(7)
+    sizes = {split: SIZES[split] for split in experiment.corpus.splits}
     weights = np.linspace(1, 2.3, len(classes))
-    labels = {split: random.choice(len(classes), n, p=weights / weights.sum()) for split, n in SIZES.items()}
-    origin = {split: random.choice(len(sources), n) for split, n in SIZES.items()}
+    labels = {split: random.choice(len(classes), n, p=weights / weights.sum()) for split, n in sizes.items()}
+    origin = {split: random.choice(len(sources), n) for split, n in sizes.items()}
     corpus = {
         "hash": "ab" * 32,
         "classes": list(classes),
@@ -69,7 +71,7 @@ def write_experiment(
             **{
                 split: detail["mean"][split]
                 | {f"{measure}_std": detail["std"][split][measure] for measure in ("accuracy", "mcc")}
-                for split in layout.EVALUATION_SPLITS
+                for split in evaluation_splits(sizes)
             },
             "parameters": detail["parameters"],
             "best_epoch": None
@@ -87,6 +89,8 @@ def write_experiment(
             "parameters": detail["parameters"]["total"],
             "machine": {"cpu": "Example CPU", "cores": 2, "threads": 1},
         }
+        if system.student:
+            write_json(layout.export_folder(folder, system.name) / "export.json", _export(detail))
     write_json(folder / "metrics.json", summary)
     write_json(folder / "costs.json", costs)
     write_json(folder / "statistics.json", _statistics(experiment, verdicts))
@@ -100,7 +104,7 @@ def _write_system(folder, system, number, labels, origin, sources, classes, rand
         skill = SKILL[system.kind] * (1 + 0.08 * number) + random.normal(0, 0.08)
         prior = np.log(np.bincount(labels[TRAIN], minlength=count) / len(labels[TRAIN]))
         run = {}
-        for split in layout.EVALUATION_SPLITS:
+        for split in evaluation_splits(labels):
             y = labels[split]
             better = 0.8 if split == "out_of_domain_dev" else 1.0
             logits = prior + better * skill * np.eye(count)[y] + random.normal(0, 1, (len(y), count))
@@ -126,7 +130,7 @@ def _write_system(folder, system, number, labels, origin, sources, classes, rand
         }
     values = {
         split: {name: [run[split][name] for run in seeds.values()] for name in SCALARS}
-        for split in layout.EVALUATION_SPLITS
+        for split in evaluation_splits(labels)
     }
     mean = {split: {name: float(np.mean(v)) for name, v in by.items()} for split, by in values.items()}
     std = {
@@ -144,6 +148,17 @@ def _write_system(folder, system, number, labels, origin, sources, classes, rand
         "std": std,
         "mcc_interval": {split: [mean[split]["mcc"] - 0.08, mean[split]["mcc"] + 0.07] for split in mean},
         "parameters": {"total": total, "trainable": 629_760 if system.kind == "teacher" else total},
+    }
+
+
+def _export(detail):
+    fp32 = {split: {name: values[name] for name in ("accuracy", "mcc")} for split, values in detail["mean"].items()}
+    int8 = {split: {name: value - 0.002 for name, value in values.items()} for split, values in fp32.items()}
+    return {
+        "bytes": {"student.onnx": 24_900_000, "student.int8.onnx": 6_300_000, "tokenizer.json": 3_600_000},
+        "checkpoint_bytes": 25_000_000,
+        "parity": 2.4e-7,
+        "scores": {split: {"student.onnx": fp32[split], "student.int8.onnx": int8[split]} for split in fp32},
     }
 
 
@@ -176,7 +191,7 @@ def _statistics(experiment, verdicts):
                 (f"lora-{teacher}", f"distil{student}-{teacher}"),
                 (f"distil{student}-{teacher}", student),
             ):
-                for split in layout.EVALUATION_SPLITS:
+                for split in evaluation_splits(experiment.corpus.splits):
                     verdict = verdicts[len(claims) % len(verdicts)]
                     sentence = (
                         f"{better} ≥ {worse} on {split.replace('_', '-')}: {verdict} (accuracy +1.2 points, "
@@ -198,4 +213,4 @@ def _statistics(experiment, verdicts):
                             "sentence": sentence,
                         }
                     )
-    return {"confidence": 0.95, "resamples": 10000, "claims": claims}
+    return {"confidence": 0.95, "resamples": 10000, "claims": claims, "variants": []}

@@ -21,6 +21,11 @@ CASES = {
     },
     "one seed": {"seeds": (0,)},
     "four classes": {"seeds": (0, 1), "classes": ("a", "b", "c", "d")},
+    "dev alone": {"corpus": {"source": "files", "train": "x.csv", "dev_fraction": 0.1}, "seeds": (0, 1)},
+    "three splits": {
+        "corpus": {"source": "files", "train": "x.csv", "dev": "y.csv", "test": "z.csv", "out_of_domain": "w.csv"},
+        "seeds": (0, 1),
+    },
 }
 
 

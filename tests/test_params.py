@@ -37,6 +37,7 @@ def values(**changes):
     return tree
 
 
+OWN = {"corpus__source": "files", "corpus__train": "x.csv", "corpus__dev_fraction": 0.1}
 BAD = {
     "unknown teacher's base": ({"teachers__big__base": "nix"}, r"teachers\.big\.base is 'nix', .*choose one of tiny"),
     "unknown tokenizer": ({"students__rnn__tokenizer": "nix"}, r"students\.rnn\.tokenizer is 'nix', .*one of tiny"),
@@ -75,7 +76,27 @@ BAD = {
     "class that breaks a line": ({"corpus__classes": ["a", "b\n"]}, r"corpus\.classes: .*'b\\n'.*short plain names"),
     "class with a space at its end": ({"corpus__classes": ["a", "b "]}, r"corpus\.classes: .*give short plain names"),
     "path without a path": ({"corpus__source": "path"}, r": corpus: source is 'path' but no path is set: set"),
-    "unknown source": ({"corpus__source": "web"}, r"corpus\.source: is 'web': .*'generated', 'cola' or 'path'"),
+    "unknown source": ({"corpus__source": "web"}, r"corpus\.source: is 'web': .*'files' or 'dataset'"),
+    "files without train": ({"corpus__source": "files"}, r": corpus: source is 'files' but no train is set: set"),
+    "dataset without a path": ({"corpus__source": "dataset"}, r": corpus: source is 'dataset' but no path is set: set"),
+    "files with a path": (OWN | {"corpus__path": "x"}, r": corpus: path is set, but source is 'files': name the files"),
+    "nothing to report on": (
+        {"corpus": {"source": "files", "train": "x.csv"}},
+        r"corpus: there is nothing to report on: set corpus\.dev or test, or dev_fraction or test_fraction",
+    ),
+    "dev given and split off": (OWN | {"corpus__dev": "y.csv"}, r"corpus: dev and dev_fraction are both set: set one"),
+    "all of train split off": (OWN | {"corpus__test_fraction": 0.9}, r"corpus: dev_fraction .* leave nothing of train"),
+    "fraction of all": (OWN | {"corpus__test_fraction": 1}, r"corpus\.test_fraction: is 1: .*less than 1"),
+    "one column for all": (OWN | {"corpus__label_column": "text"}, r"corpus: one column is named twice \(text, text"),
+    "own splits of another source": ({"corpus__dev": "x"}, r": corpus: dev is set, but source is 'generated': set"),
+    "a branch is no commit": (
+        {"corpus": {"source": "dataset", "path": "a/b", "revision": "main", "train": "train", "dev": "dev"}},
+        r"corpus: revision 'main' of 'a/b' pins nothing: give the 40 hexadecimal digits of a commit",
+    ),
+    "epoch chosen on a dev set that there is not": (
+        {"corpus": {"source": "files", "train": "x.csv", "test_fraction": 0.1}, "selection__validation": "dev"},
+        r"selection\.validation is 'dev', but the corpus has no dev set: set corpus\.dev or dev_fraction",
+    ),
     "tokenizer named like a base": ({"tokenize__tokenizers": {"tiny": "x"}}, r"tokenizers\.tiny is already .*a base"),
     "last_step without a length": (
         {"students__rnn__model__pooling": "last_step"},

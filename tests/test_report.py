@@ -141,6 +141,15 @@ def test_numbers_of_the_page_are_those_of_the_files(written, page):
     assert sum(int(cell) for row in added for cell in row[1:]) == 5 * 527
 
 
+def test_what_int8_costs_stands_beside_the_student(written):
+    text = (written.parent / "report.html").read_text(encoding="utf-8")
+    section = text.split('<section id="exports">')[1].split("</section>")[0]
+    for row in section.split("<tr>")[2:]:
+        assert "<td>25.0 MB</td><td>24.9 MB</td><td>6.30 MB</td><td>2.4e−07</td>" in "".join(row.split("\n"))
+        assert row.count("(−0.2)") == 4  # accuracy and MCC on both dev sets
+    assert re.findall(r'<th scope="row">([\w-]+)', section) == ["distilrnn-gpt2", "distilrnn-gpt2-medium", "rnn"]
+
+
 def test_the_page_is_accessible(page):
     images = [attributes for tag, attributes in page.tags if tag == "img"]
     assert len(images) == 4 + 5 and all(len(image["alt"]) > 20 for image in images)
@@ -199,11 +208,14 @@ def test_a_long_table_of_sources_shows_its_two_ends(tmp_path):
         "costs.json",
         "corpus/corpus.json",
         "baselines/rnn/seed4/curves.csv",
+        "exports/rnn/export.json",
     ],
 )
 def test_a_missing_file_is_named_and_nothing_is_written(written, tmp_path, name):
     folder = tmp_path / "demo"
-    shutil.copytree(written.parent, folder, ignore=shutil.ignore_patterns("figures", "table.*", "report.html"))
+    shutil.copytree(
+        written.parent, folder, ignore=shutil.ignore_patterns("figures", "table.*", "report.html", "model-card.md")
+    )
     (folder / name).unlink()
     with pytest.raises(BadInput, match=re.escape(Path(name).name)):
         write_report(folder / "params.json", PROVENANCE)

@@ -32,6 +32,7 @@ def test_there_is_a_script_for_each_stage():
         "student",
         "measure",
         "evaluate",
+        "export",
         "report",
         "predict",
     }
@@ -83,6 +84,7 @@ BAD = [
     ("tokenize_corpus", ("--corpus=nowhere", "--tokenizer=nowhere", "--output=out"), "nowhere: has no tokenizer.json"),
     ("evaluate", ("--experiment=out/params.json",), "out/params.json"),
     ("measure", ("--experiment=out/params.json",), "out/params.json"),
+    ("export", ("--experiment=out/params.json",), "out/params.json"),
     ("report", ("--experiment=out/params.json",), "out/params.json"),
     ("params", ("--experiment-json={}", "--output=out/params.json"), "--experiment-json"),
     ("predict", ("none.safetensors", "A sentence."), "none.safetensors: no such file"),

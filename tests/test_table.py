@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -130,6 +131,40 @@ def test_selection_is_named_and_selection_on_dev_is_a_warning(tmp_path, five):
     on_dev = compare(results_of(tmp_path, selection={"validation": "dev"}))
     assert on_dev.selection.startswith("Warning") and "in-domain dev set" in on_dev.selection
     assert on_dev.selection in to_markdown(on_dev)
+
+
+OWN = {"source": "files", "train": "x.csv"}
+SPLITS_AND_TITLES = {
+    "dev": ({"dev_fraction": 0.1}, ["In-domain"], "the dev set served"),
+    "test": ({"test_fraction": 0.1}, ["In-domain test"], "the test set served"),
+    "dev and test": ({"dev": "y.csv", "test": "z.csv"}, ["In-domain dev", "In-domain test"], "the dev and test sets"),
+    "two dev sets": ({"dev": "y.csv", "out_of_domain": "z.csv"}, ["In-domain", "Out-of-domain"], "the dev sets served"),
+    "all": (
+        {"dev": "y.csv", "test": "z.csv", "out_of_domain": "w.csv"},
+        ["In-domain dev", "In-domain test", "Out-of-domain"],
+        "the dev and test sets served",
+    ),
+}
+
+
+@pytest.mark.parametrize(("splits", "titles", "served"), SPLITS_AND_TITLES.values(), ids=SPLITS_AND_TITLES)
+def test_every_form_of_the_table_has_the_splits_of_the_corpus(tmp_path, splits, titles, served):
+    comparison = compare(results_of(tmp_path, corpus=OWN | splits, classes=("a", "b", "c", "d")))
+    head = to_markdown(comparison).splitlines()[0]
+    assert re.findall(r"\| ([\w -]+) accuracy %", head) == titles
+    assert served in comparison.selection
+    lines = lines_of(comparison)
+    assert max(map(len, lines)) <= 80
+    for row in comparison.rows:
+        assert len(row.scores) == len(titles)
+        assert all(measures["accuracy"].text.replace(" ", "") in "".join(lines) for measures in row.scores.values())
+
+
+def test_selection_on_dev_is_fair_where_there_is_a_test_set(tmp_path):
+    corpus = OWN | {"dev_fraction": 0.1, "test_fraction": 0.1}
+    comparison = compare(results_of(tmp_path, corpus=corpus, selection={"validation": "dev"}))
+    assert comparison.selection.endswith("the in-domain test set served for this report alone.")
+    assert comparison.selected_on_dev and not comparison.selection_warns
 
 
 def test_published_figures_with_the_difference_in_points_and_sentences(five):

@@ -1,6 +1,7 @@
 """Snakemake and DVC on the same files: real processes and real git, with stand-ins for the scripts."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -13,7 +14,7 @@ from workflow_repository import PARAMS, Repository, new_repository
 pytestmark = pytest.mark.slow
 
 ONE_STUDENT = {"demo/students/rnn/tiny/seed0"}
-WHAT_FOLLOWS = {"measure", "evaluate", "report"}
+WHAT_FOLLOWS = {"measure", "evaluate", "export", "report"}
 
 REAL = {
     "experiment": "real",
@@ -116,6 +117,20 @@ def test_record_refuses_outputs_of_another_checkout(recorded):
     assert "student@rnn" in refused.output and "dvc checkout" in refused.output
     recorded.distilrnn("record", "--replace")
     assert recorded.agree()
+
+
+@pytest.mark.parametrize("synced", [False, True])
+def test_record_refuses_outputs_of_other_code_though_they_were_brought_back_since(recorded, synced):
+    if synced:
+        recorded.distilrnn("sync")
+    with (recorded.path / "workflow/scripts/student.py").open("a") as script:
+        script.write("# Changed\n")
+    for folder in ("students", "baselines"):
+        shutil.rmtree(recorded.path / "results/demo" / folder)
+    recorded.dvc("checkout", "--force")
+    assert recorded.nothing_to_do()  # for Snakemake the files are newer than the code
+    assert "there are jobs to run" in recorded.distilrnn("record", code=2).output
+    assert recorded.planned() == {"student", "baseline", *WHAT_FOLLOWS}
 
 
 def test_record_refuses_files_that_nothing_makes(recorded):

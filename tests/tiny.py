@@ -60,8 +60,8 @@ class Tiny:
 
 
 def make_corpus(folder, params=CORPUS):
-    splits, unlabelled = SOURCES[params.source](params)
-    return write_corpus(folder, splits, unlabelled, params.classes, params.source)
+    found = SOURCES[params.source](params)
+    return write_corpus(folder, found.splits, found.unlabelled, found.classes, params.source, found.notes)
 
 
 def teach(tiny, output, seed=0, tuning=TUNING, training=TEACHING, selection=SELECTION, tokens=None):
@@ -75,7 +75,7 @@ def study(
 ):
     from distilrnn.stages.student import train_student
 
-    logits = tiny.logits if taught is True else taught or None
+    logits = [tiny.logits] if taught is True else [taught] if isinstance(taught, Path) else taught or []
     train_student(tokens or tiny.tokens, logits, output, seed, 1, model, training, selection, distil or DistilParams())
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from distilrnn import workflow
 from distilrnn.params.experiment import read_experiment
+from distilrnn.splits import SPLITS
 
 FILES = {
-    "corpus": workflow.corpus_files(Path()),
+    "corpus": workflow.corpus_files(Path(), SPLITS),
     "base": workflow.base_files(Path(), ""),
-    "tokenize_corpus": workflow.token_files(Path(), ""),
+    "tokenize_corpus": workflow.token_files(Path(), "", SPLITS),
     "teacher": workflow.teacher_files(Path(), "", 0),
     "logits": workflow.logits_files(Path(), "", 0),
     "student": workflow.student_files(Path(), "", "", 0),

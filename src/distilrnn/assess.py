@@ -12,11 +12,14 @@ import numpy as np
 
 from distilrnn import layout, statistics
 from distilrnn.checkpoint import write_atomically, write_json
+from distilrnn.choice import choose
 from distilrnn.curves import CURVE_COLUMNS, Curve, read_curve, to_csv
 from distilrnn.evaluation import FIDELITY, SCALARS, evaluate, fidelity, mean_and_std, prior_logits
 from distilrnn.evaluation_inputs import Corpus, Run, read_corpus, read_logits, read_run, require_every_run
-from distilrnn.layout import EVALUATION_SPLITS, System
+from distilrnn.layout import System
+from distilrnn.logits import average
 from distilrnn.params.experiment import Experiment, read_experiment
+from distilrnn.params.sweep import split_variant
 
 MAJORITY = System("majority", "majority", None, None, (0,))
 """The row of every table that has learned nothing but the class frequencies of train."""
@@ -26,10 +29,10 @@ UNTRAINED = Run(
 )
 
 Logits = dict[str, dict[int, dict[str, np.ndarray]]]
-"""float [n, K] by system, seed and split; row i is sentence i of the split."""
+"""float [n, K] by label of the system, seed and split; row i is sentence i of the split."""
 
 Runs = dict[str, dict[int, Run]]
-"""By system and seed."""
+"""By label of the system, and seed."""
 
 
 def assess(params: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -45,20 +48,35 @@ def assess(params: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     experiment, folder = read_experiment(params), params.parent
     corpus = read_corpus(folder / "corpus")
     require_every_run(experiment, folder)
-    logits, runs, curves = {}, {}, {}
-    for system in layout.systems(experiment):
-        checkpoints = {seed: layout.checkpoint_folder(folder, system, seed) for seed in system.seeds}
-        logits[system.name] = {
-            seed: read_logits(layout.logits_folder(folder, system, seed) / "logits.safetensors", corpus, seed)
-            for seed in system.seeds
-        }
-        runs[system.name] = {seed: read_run(path / "run.json", corpus) for seed, path in checkpoints.items()}
-        curves[system.name] = mean_curve([read_curve(path / "curves.csv") for path in checkpoints.values()])
-    details, claims = judge(experiment, corpus, logits, runs)
+    systems = layout.systems(experiment)
+    logits, runs = {}, {}
+    for system in systems:
+        if system.kind != "ensemble":
+            logits[system.label] = {
+                seed: read_logits(layout.logits_folder(folder, system, seed) / "logits.safetensors", corpus, seed)
+                for seed in system.seeds
+            }
+            runs[system.label] = {
+                seed: read_run(_checkpoint(folder, system, seed, "run.json"), corpus) for seed in system.seeds
+            }
+    add_ensembles(experiment, systems, logits, runs)
+    chosen = choose(systems, {label: _validation_accuracy(of_seeds) for label, of_seeds in runs.items()})
+    every, claims = judge(experiment, systems, chosen, corpus, logits, runs)
+    details = {system.name: every[system.label] | {"system": system.name} for system in [MAJORITY, *chosen]}
+    curves = {
+        system.name: mean_curve([read_curve(_checkpoint(folder, system, seed, "curves.csv")) for seed in system.seeds])
+        for system in chosen
+        if system.kind != "ensemble"
+    }
 
     metrics = {name: summary(detail) for name, detail in details.items()}
     settings = experiment.evaluate
-    found = {"confidence": settings.confidence, "resamples": settings.resamples, "claims": claims}
+    found = {
+        "confidence": settings.confidence,
+        "resamples": settings.resamples,
+        "claims": claims,
+        "variants": [variant(every[system.label], system, chosen) for system in systems if system.variant],
+    }
     for name, detail in details.items():
         write_json(folder / "metrics" / f"{name}.json", detail)
     for name, rows in curves.items():
@@ -68,54 +86,82 @@ def assess(params: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return metrics, found
 
 
+def _checkpoint(folder: Path, system: System, seed: int, file: str) -> Path:
+    return layout.checkpoint_folder(folder, system, seed) / file
+
+
+def _validation_accuracy(runs: Mapping[int, Run]) -> float:
+    return float(np.mean([run.training["validation_accuracy"] or 0.0 for run in runs.values()]))
+
+
+def add_ensembles(experiment: Experiment, systems: Sequence[System], logits: Logits, runs: Runs) -> None:
+    """Add what each ensemble says and took, from its members' logits and runs."""
+    labels = {system.teacher: system.label for system in systems if system.kind == "teacher"}
+    for system in systems:
+        if system.kind == "ensemble":
+            members = [(labels[teacher], seed) for teacher, seed in experiment.members(str(system.teacher))]
+            behind = [runs[label][seed] for label, seed in members]
+            seconds = sum(run.training["seconds"] for run in behind)
+            parameters = {name: sum(run.parameters[name] for run in behind) for name in UNTRAINED.parameters}
+            logits[system.label] = {0: average([logits[label][seed] for label, seed in members])}
+            runs[system.label] = {0: Run(UNTRAINED.training | {"seconds": seconds}, parameters)}
+
+
 def judge(
-    experiment: Experiment, corpus: Corpus, logits: Logits, runs: Runs
+    experiment: Experiment,
+    systems: Sequence[System],
+    chosen: Sequence[System],
+    corpus: Corpus,
+    logits: Logits,
+    runs: Runs,
 ) -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]]]:
-    """The metrics of every system, majority first, and the decided claims."""
+    """The metrics of every system by label, majority first, and the decided claims on the chosen ones."""
     settings = experiment.evaluate
-    systems = [MAJORITY, *layout.systems(experiment)]
+    systems = [MAJORITY, *systems]
     prior = {split: prior_logits(corpus.train_counts, len(s.labels)) for split, s in corpus.splits.items()}
     logits = {MAJORITY.name: {0: prior}, **logits}
     runs = {MAJORITY.name: {0: UNTRAINED}, **runs}
     resampled = {
         split: statistics.bootstrap(
-            {s.name: {k: logits[s.name][k][split].argmax(axis=1) for k in s.seeds} for s in systems},
+            {s.label: {k: logits[s.label][k][split].argmax(axis=1) for k in s.seeds} for s in systems},
             corpus.splits[split].labels,
             len(corpus.classes),
             settings.resamples,
             settings.bootstrap_seed,
         )
-        for split in EVALUATION_SPLITS
+        for split in corpus.splits
     }
     details = {}
     for system in systems:
-        seeds = {k: _scores(experiment, corpus, system, k, logits) for k in system.seeds}
-        details[system.name] = {
+        seeds = {k: _scores(experiment, systems, corpus, system, k, logits) for k in system.seeds}
+        details[system.label] = {
             "system": system.name,
             "kind": system.kind,
             "teacher": system.teacher,
             "student": system.student,
-            "seeds": {str(k): seeds[k] | runs[system.name][k].training for k in system.seeds},
+            "seeds": {str(k): seeds[k] | runs[system.label][k].training for k in system.seeds},
             **_over_seeds(list(seeds.values())),
             **{
                 f"{metric}_interval": {
                     split: statistics.interval(
-                        getattr(resampled[split][system.name], f"resampled_{metric}").mean(axis=0), settings.confidence
+                        getattr(resampled[split][system.label], f"resampled_{metric}").mean(axis=0), settings.confidence
                     )
-                    for split in EVALUATION_SPLITS
+                    for split in corpus.splits
                 }
                 for metric in ("accuracy", "mcc")
             },
-            "parameters": runs[system.name][system.seeds[0]].parameters,
+            "parameters": runs[system.label][system.seeds[0]].parameters,
         }
-    return details, _claims(experiment, resampled)
+    return details, _claims(experiment, chosen, resampled)
 
 
-def _scores(experiment: Experiment, corpus: Corpus, system: System, seed: int, logits: Logits) -> dict[str, Any]:
+def _scores(
+    experiment: Experiment, systems: Sequence[System], corpus: Corpus, system: System, seed: int, logits: Logits
+) -> dict[str, Any]:
     """The metrics of one run by split, a distilled student's fidelity to its own teacher among them."""
     scores = {}
     for name, split in corpus.splits.items():
-        own = logits[system.name][seed][name]
+        own = logits[system.label][seed][name]
         scores[name] = evaluate(
             own,
             split.labels,
@@ -125,21 +171,21 @@ def _scores(experiment: Experiment, corpus: Corpus, system: System, seed: int, l
             calibration_bins=experiment.evaluate.calibration_bins,
         )
         if system.kind == "distilled":
-            teacher = teacher_of(experiment, system)
-            of_teacher = logits[teacher.name][experiment.teacher_seed(teacher.teacher, seed)][name]
+            teacher = teacher_of(systems, system)
+            of_teacher = logits[teacher.label][experiment.teacher_seed(teacher.teacher, seed)][name]
             scores[name]["fidelity"] = fidelity(own, of_teacher)
     return scores
 
 
-def teacher_of(experiment: Experiment, system: System) -> System:
-    """The system that a distilled student learned from."""
-    return next(s for s in layout.systems(experiment) if s.kind == "teacher" and s.teacher == system.teacher)
+def teacher_of(systems: Sequence[System], system: System) -> System:
+    """The teacher or ensemble that a distilled student learned from."""
+    return next(s for s in systems if s.kind in ("teacher", "ensemble") and s.teacher == system.teacher)
 
 
 def _over_seeds(scores: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Mean and standard deviation of every scalar metric, by split."""
     mean, std = {}, {}
-    for split in EVALUATION_SPLITS:
+    for split in scores[0]:
         of_split = [score[split] | score[split].get("fidelity", {}) for score in scores]
         names = [name for name in (*SCALARS, *FIDELITY) if name in of_split[0]]
         both = {name: mean_and_std([values[name] for values in of_split]) for name in names}
@@ -149,16 +195,16 @@ def _over_seeds(scores: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def _claims(
-    experiment: Experiment, resampled: Mapping[str, Mapping[str, statistics.Bootstrapped]]
+    experiment: Experiment, systems: Sequence[System], resampled: Mapping[str, Mapping[str, statistics.Bootstrapped]]
 ) -> list[dict[str, Any]]:
     """Every claimed order on every split, decided together."""
     settings = experiment.evaluate
     claims = []
-    for better, worse, pairs in claimed_orders(experiment):
-        for split in EVALUATION_SPLITS:
+    for better, worse, pairs in claimed_orders(experiment, systems):
+        for split, by_system in resampled.items():
             evidence = statistics.compare(
-                resampled[split][better.name],
-                resampled[split][worse.name],
+                by_system[better.label],
+                by_system[worse.label],
                 pairs,
                 confidence=settings.confidence,
                 seed=settings.bootstrap_seed,
@@ -169,14 +215,39 @@ def _claims(
     return statistics.decide(claims, settings.confidence, settings.resamples)
 
 
-def claimed_orders(experiment: Experiment) -> Iterator[tuple[System, System, list[tuple[int, int]]]]:
+def claimed_orders(
+    experiment: Experiment, systems: Sequence[System]
+) -> Iterator[tuple[System, System, list[tuple[int, int]]]]:
     """Teacher over distilled and distilled over baseline, for every student and teacher, with their paired seeds."""
-    systems = layout.systems(experiment)
+    baselines = {split_variant(str(s.student))[0]: s for s in systems if s.kind == "baseline"}
     for distilled in (system for system in systems if system.kind == "distilled"):
-        teacher = teacher_of(experiment, distilled)
-        baseline = next(s for s in systems if s.kind == "baseline" and s.student == distilled.student)
-        yield teacher, distilled, [(experiment.teacher_seed(teacher.teacher, k), k) for k in distilled.seeds]
+        teacher, baseline = teacher_of(systems, distilled), baselines[split_variant(str(distilled.student))[0]]
+        yield teacher, distilled, [(experiment.teacher_seed(str(teacher.teacher), k), k) for k in distilled.seeds]
         yield distilled, baseline, [(k, k) for k in distilled.seeds]
+
+
+def variant(detail: dict[str, Any], system: System, chosen: Sequence[System]) -> dict[str, Any]:
+    """One of the variants that lists in the params make, as it is ranked: by validation, means over seeds."""
+    runs = list(detail["seeds"].values())
+    validation, spread = mean_and_std([run["validation_accuracy"] for run in runs])
+    return {
+        "system": system.name,
+        "variant": system.variant,
+        "chosen": system in chosen,
+        "seeds": len(runs),
+        "validation_accuracy": validation,
+        "validation_accuracy_std": spread,
+        "seconds": mean_and_std([run["seconds"] for run in runs])[0],
+        **{split: _measured(detail, split, "accuracy") | _measured(detail, split, "mcc") for split in detail["mean"]},
+    }
+
+
+def _measured(detail: dict[str, Any], split: str, measure: str) -> dict[str, Any]:
+    return {
+        measure: detail["mean"][split][measure],
+        f"{measure}_std": detail["std"][split][measure],
+        f"{measure}_interval": detail[f"{measure}_interval"][split],
+    }
 
 
 def summary(detail: dict[str, Any]) -> dict[str, Any]:
@@ -186,7 +257,7 @@ def summary(detail: dict[str, Any]) -> dict[str, Any]:
         **{
             split: {name: detail["mean"][split][name] for name in SCALARS}
             | {f"{name}_std": detail["std"][split][name] for name in ("accuracy", "mcc")}
-            for split in EVALUATION_SPLITS
+            for split in detail["mean"]
         },
         "parameters": detail["parameters"],
         "best_epoch": mean_and_std(epochs)[0],

@@ -6,13 +6,14 @@ tokenizer_config.json and base.json, so that everything downstream is the same a
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from distilrnn.checkpoint import file_hash, read_json, write_json, writing
+from distilrnn.checkpoint import file_hash, read_json, remove_half_written, write_json, writing
 from distilrnn.errors import BadInput
 from distilrnn.params.base import BaseParams
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+COMMIT = re.compile(r"[0-9a-f]{40}")
 DROPOUTS = ("dropout", "pdrop", "dropout_prob")
 
 
@@ -79,6 +81,11 @@ def locate(model: str, revision: str | None) -> tuple[str, dict]:
         raise BadInput(
             f"{model}: no such directory, and as a hub id it has no revision: set bases.<base>.revision to a commit"
         )
+    if not COMMIT.fullmatch(revision):
+        raise BadInput(
+            f"{model}: its revision is {revision!r}: set bases.<base>.revision to a commit, 40 hexadecimal digits "
+            "(branches and tags can move)"
+        )
     return download(model, revision), {}
 
 
@@ -107,7 +114,7 @@ def save_base(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerFast", ou
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    with _written_whole(output) as scratch:
+    with written_whole(output) as scratch:
         model.save_pretrained(scratch, max_shard_size="1TB")
         tokenizer.save_pretrained(scratch)
         _forget_paths(scratch / "tokenizer_config.json")
@@ -124,13 +131,14 @@ def save_base(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerFast", ou
 
 
 @contextmanager
-def _written_whole(output: Path) -> Iterator[Path]:
+def written_whole(output: Path) -> Iterator[Path]:
     """A scratch folder whose FILES move to `output` when all of them are there; raises Failure."""
     from safetensors import SafetensorError
 
     with writing(output):
         output.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=output, prefix=".base.") as scratch:
+        prefix = remove_half_written(output / "base")
+        with tempfile.TemporaryDirectory(dir=output, prefix=prefix) as scratch:
             try:
                 yield Path(scratch)
             except SafetensorError as error:

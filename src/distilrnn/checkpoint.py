@@ -5,9 +5,11 @@ settings that are needed to use it. No pickle is ever written or read.
 """
 
 import errno
+import glob
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,10 +26,11 @@ HEADER_KEY = "distilrnn"
 """All metadata is one JSON text under one key: safetensors writes several keys in random order."""
 
 FORMAT = 1
-NO_ROOM = {
+REASONS = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
     errno.EFBIG: "the file is too big",
+    errno.ENOENT: "another process writes it too, or has removed its folder",
 }
 
 
@@ -37,7 +40,7 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = NO_ROOM.get(error.errno or 0, error.strerror or error)
+        reason = REASONS.get(error.errno or 0, error.strerror or error)
         raise Failure(
             f"{path}: could not be written ({reason}): make room or choose another folder, then run again"
         ) from error
@@ -47,12 +50,15 @@ def writing(path: Path) -> Iterator[None]:
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
     """A file to write, which appears at `path` when it is whole, or not at all; its folder is made if needed.
 
+    What a killed process left half-written for the same path is removed.
+
     Raises:
-        Failure: there is no room for it, or it may not be written; nothing is left behind.
+        Failure: there is no room for it, it may not be written, or another process writes it now too; nothing is left
+            behind.
     """
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".writing.")
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=remove_half_written(path))
         temporary = Path(name)
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -64,6 +70,19 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def remove_half_written(path: Path) -> str:
+    """Remove what killed processes left of a file or folder to be at `path`; return the prefix that such names have."""
+    prefix = f".writing.{path.name}."
+    for left in path.parent.glob(f"{glob.escape(prefix)}*"):
+        if "." in left.name.removeprefix(prefix):
+            continue  # of a file whose name goes on where this one ends
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+    return prefix
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:

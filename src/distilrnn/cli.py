@@ -1,14 +1,17 @@
-"""The command distilrnn: predict, and what keeps Snakemake and DVC in agreement."""
+"""The command distilrnn: predict, export, and what keeps Snakemake and DVC in agreement."""
 
 import typer
 
 from distilrnn import command_line
+from distilrnn.doctor import doctor
+from distilrnn.export_commands import export
 from distilrnn.prediction_commands import predict
 from distilrnn.workflow_commands import record, stages, sync, targets
 
 commands = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, help=__doc__)
-for command in (predict, targets, record, sync, stages):
+for command in (predict, targets, record, sync, stages, doctor):
     commands.command()(command)
+commands.add_typer(export, name="export")
 
 
 def app() -> None:

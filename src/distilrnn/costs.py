@@ -9,12 +9,15 @@ import numpy as np
 import torch
 
 from distilrnn.checkpoint import read_header, read_json, write_json
-from distilrnn.corpus import SPLITS, read_split
-from distilrnn.layout import System, checkpoint_folder, systems
+from distilrnn.choice import compared
+from distilrnn.corpus import read_split
+from distilrnn.layout import System, checkpoint_folder
 from distilrnn.machine import machine
 from distilrnn.params.evaluate import MeasureParams
-from distilrnn.params.experiment import read_experiment
+from distilrnn.params.experiment import Experiment, read_experiment
+from distilrnn.params.sweep import split_variant
 from distilrnn.prediction import Predictor, find_base, load_predictor
+from distilrnn.splits import evaluation_splits
 
 WARM_UP = 5
 
@@ -27,9 +30,14 @@ def measure(params: Path) -> dict[str, Any]:
     """
     experiment, folder = read_experiment(params), params.parent
     torch.set_num_threads(experiment.measure.threads)
-    sentences = [example.sentence for example in read_split(folder / "corpus" / f"{SPLITS[1]}.tsv")]
+    judged = evaluation_splits(experiment.corpus.splits)[0]
+    sentences = [example.sentence for example in read_split(folder / "corpus" / f"{judged}.tsv")]
     sentences = [sentences[i % len(sentences)] for i in range(experiment.measure.sentences)]
-    costs = {s.name: measure_system(folder, s, sentences, experiment.measure) for s in systems(experiment)}
+    systems = compared(experiment, folder)
+    costs = {s.name: measure_system(folder, s, sentences, experiment.measure) for s in systems if s.kind != "ensemble"}
+    for system in systems:
+        if system.kind == "ensemble":
+            costs[system.name] = cost_of_ensemble(experiment, folder, str(system.teacher), costs)
     write_json(folder / "costs.json", costs)
     return costs
 
@@ -53,6 +61,21 @@ def measure_system(folder: Path, system: System, sentences: list[str], params: M
         "checkpoint_bytes": size,
         "parameters": runs[0]["parameters"]["total"],
         "machine": {**machine(), "threads": params.threads},
+    }
+
+
+def cost_of_ensemble(experiment: Experiment, folder: Path, name: str, costs: dict[str, Any]) -> dict[str, Any]:
+    """The costs of asking every member: sums of what their teachers' chosen variants cost."""
+    members = experiment.members(name)
+    each = [costs[f"{experiment.teachers[t].tuning.mode}-{split_variant(t)[0]}"] for t, _ in members]
+    runs = [read_json(folder / "teachers" / t / f"seed{seed}" / "run.json") for t, seed in members]
+    return {
+        "seconds_training": round(sum(run["seconds"] for run in runs), 3),
+        "milliseconds_single": round(sum(cost["milliseconds_single"] for cost in each), 4),
+        "sentences_per_second": round(1 / sum(1 / cost["sentences_per_second"] for cost in each), 1),
+        "checkpoint_bytes": sum(cost["checkpoint_bytes"] for cost in each),
+        "parameters": sum(run["parameters"]["total"] for run in runs),
+        "machine": each[0]["machine"],
     }
 
 

@@ -1,9 +1,12 @@
 """Where and how a model computes: device, number format, threads."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
+
+STATES = 256 * 768
+"""Numbers in one layer's states of so many tokens as a CPU reads at once: 256 of GPT-2's."""
 
 
 @dataclass(frozen=True)
@@ -15,6 +18,12 @@ class Device:
     precision: str
     """fp32 or bf16."""
     threads: int
+    gpu: str | None = field(default=None, repr=False)
+    """Name and UUID of the GPU. Not shown: training goes on from its state on another one, too."""
+
+    def most_tokens(self, width: int) -> int | None:
+        """Tokens that a transformer of this width reads at once: on a CPU so few that their states stay in caches."""
+        return max(1, STATES // width) if self.name == "cpu" else None
 
     def autocast(self) -> torch.autocast:
         """The context in which forward and loss run."""
@@ -29,7 +38,7 @@ def multiplies_bf16(name: str) -> bool:
 
 
 def prepare(precision: str, threads: int | None = None) -> Device:
-    """Choose the device, and set this process's threads and deterministic algorithms."""
+    """Choose the device, of several GPUs the first, and set this process's threads and deterministic algorithms."""
     name = "cuda" if torch.cuda.is_available() else "cpu"
     if threads is not None:
         torch.set_num_threads(threads)
@@ -40,4 +49,9 @@ def prepare(precision: str, threads: int | None = None) -> Device:
     )
     if precision == "auto":
         precision = "bf16" if multiplies_bf16(name) else "fp32"
-    return Device(name, precision, torch.get_num_threads())
+    return Device(name, precision, torch.get_num_threads(), _gpu() if name == "cuda" else None)
+
+
+def _gpu() -> str:
+    properties = torch.cuda.get_device_properties(0)
+    return f"{properties.name} (GPU-{properties.uuid})"

@@ -13,13 +13,17 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from scipy.optimize import isotonic_regression
 
-BLUE, VERMILLION, GREEN, BLACK = "#0072B2", "#D55E00", "#009E73", "#000000"
+from distilrnn.splits import DEV, OUT_OF_DOMAIN, TEST
+
+BLUE, VERMILLION, GREEN, PURPLE, BLACK = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000"
 SPLIT_STYLE = {
-    "in_domain_dev": {"color": BLUE, "marker": "o", "linestyle": "-"},
-    "out_of_domain_dev": {"color": VERMILLION, "marker": "s", "linestyle": "--"},
+    DEV: {"color": BLUE, "marker": "o", "linestyle": "-"},
+    TEST: {"color": GREEN, "marker": "^", "linestyle": "-."},
+    OUT_OF_DOMAIN: {"color": VERMILLION, "marker": "s", "linestyle": "--"},
 }
 KIND_STYLE = {
     "teacher": {"color": BLUE, "marker": "o"},
+    "ensemble": {"color": PURPLE, "marker": "D"},
     "distilled": {"color": VERMILLION, "marker": "^"},
     "baseline": {"color": GREEN, "marker": "s"},
 }

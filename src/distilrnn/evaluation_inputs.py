@@ -8,11 +8,11 @@ import numpy as np
 
 from distilrnn import layout
 from distilrnn.checkpoint import read_json, require_equal
-from distilrnn.corpus import TRAIN, read_split, read_summary
+from distilrnn.corpus import read_split, read_summary
 from distilrnn.errors import BadInput
-from distilrnn.layout import EVALUATION_SPLITS
 from distilrnn.logits import load_logits
 from distilrnn.params.experiment import Experiment
+from distilrnn.splits import TRAIN, evaluation_splits
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def read_corpus(folder: Path) -> Corpus:
     """The corpus that an experiment is judged on; raises BadInput."""
     written = read_summary(folder)
     splits = {}
-    for name in EVALUATION_SPLITS:
+    for name in evaluation_splits(written["splits"]):
         examples = read_split(folder / f"{name}.tsv", len(written["classes"]))
         splits[name] = Split(np.array([e.label for e in examples]), [e.source for e in examples])
     return Corpus(written["hash"], written["classes"], written["splits"][TRAIN]["classes"], splits)

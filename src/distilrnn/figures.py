@@ -28,8 +28,8 @@ from distilrnn.drawing import (
     write_legend,
     write_title,
 )
-from distilrnn.layout import EVALUATION_SPLITS
 from distilrnn.results import Curve, Results, pooled_reliability
+from distilrnn.splits import DEV, OUT_OF_DOMAIN, TEST, main_split
 from distilrnn.table import Comparison, Row
 from distilrnn.wording import number, split_title
 
@@ -38,16 +38,16 @@ def all_figures(results: Results, comparison: Comparison) -> dict[str, Figure]:
     """Every picture of an experiment, by the name of its file without suffix."""
     systems = [system.name for system in results.systems]
     best = {
-        name: {int(seed): run["best_epoch"] for seed, run in results.details[name]["seeds"].items()} for name in systems
+        name: {int(seed): run["best_epoch"] for seed, run in results.details[name]["seeds"].items()}
+        for name in results.curves
     }
     on_dev = comparison.selected_on_dev
     validation = "in-domain dev" if on_dev else "held out of train"
     majority = results.validation_majority()
     diagrams = {
-        name: {split: pooled_reliability(results.details[name], split) for split in EVALUATION_SPLITS}
-        for name in systems
+        name: {split: pooled_reliability(results.details[name], split) for split in results.splits} for name in systems
     }
-    errors = {name: {s: results.details[name]["mean"][s]["ece"] for s in EVALUATION_SPLITS} for name in systems}
+    errors = {name: {s: results.details[name]["mean"][s]["ece"] for s in results.splits} for name in systems}
     with matplotlib.rc_context(STYLE):
         figures = {
             "comparison": comparison_figure(comparison),
@@ -55,7 +55,7 @@ def all_figures(results: Results, comparison: Comparison) -> dict[str, Figure]:
             "reliability": reliability_figure(diagrams, errors, len(results.classes)),
             "curves": curves_figure(results.curves, best, majority, validation, "Training of every system"),
         }
-        for name in systems:
+        for name in results.curves:
             title = f"Training of {name}"
             figures[f"curves-{name}"] = curves_figure(
                 {name: results.curves[name]}, {name: best[name]}, majority, validation, title
@@ -150,19 +150,24 @@ def _draw_curves(axes: Axes, curves: Mapping[int, Curve], best: Mapping[int, int
     axes.margins(x=0.06, y=0.1)
 
 
+OFFSETS = {1: (0.0,), 2: (-0.17, 0.17), 3: (-0.27, 0.0, 0.27)}
+"""Where the splits stand around the middle of a system's row, by their number."""
+
+
 def comparison_figure(comparison: Comparison) -> Figure:
-    """The picture of the result: accuracy and MCC of every system on both dev sets, with intervals."""
+    """The picture of the result: accuracy and MCC of every system on every reported split, with intervals."""
     rows = [row for row in comparison.rows if row.kind != "majority"]
     majority = next(row for row in comparison.rows if row.kind == "majority")
+    splits = comparison.splits
     figure = new_figure(7.4, 1.9 + 0.52 * len(rows))
     panels = dict(zip(("accuracy", "mcc"), figure.subplots(1, 2, sharey=True), strict=True))
     for measure, axes in panels.items():
-        for offset, (split, style) in zip((-0.17, 0.17), SPLIT_STYLE.items(), strict=True):
-            _draw_intervals(axes, rows, split, measure, offset, style)
-        lines = {"accuracy": {s: majority.scores[s]["accuracy"].mean for s in SPLIT_STYLE}, "mcc": {"": 0.0}}[measure]
+        for offset, split in zip(OFFSETS[len(splits)], splits, strict=True):
+            _draw_intervals(axes, rows, split, measure, offset, SPLIT_STYLE[split])
+        lines = {"accuracy": {s: majority.scores[s]["accuracy"].mean for s in splits}, "mcc": {"": 0.0}}[measure]
         for split, value in lines.items():
             color = SPLIT_STYLE[split]["color"] if split else BLACK
-            dashes = {"out_of_domain_dev": (0, (2, 2))}.get(split, MAJORITY_STYLE["linestyle"])
+            dashes = {OUT_OF_DOMAIN: (0, (2, 2)), TEST: (0, (1, 1))}.get(split, MAJORITY_STYLE["linestyle"])
             label = f"majority class, {split_title(split)}" if split else "majority class"
             axes.axvline(100 * value, color=color, linestyle=dashes, linewidth=1.1, label=label, zorder=1)
         axes.set_xlabel({"accuracy": "Accuracy (%)", "mcc": "MCC × 100"}[measure])
@@ -194,7 +199,7 @@ def _draw_intervals(axes: Axes, rows: Sequence[Row], split: str, measure: str, o
             color=style["color"],
             marker=style["marker"],
             linestyle="none",
-            markerfacecolor=style["color"] if split == "in_domain_dev" else "white",
+            markerfacecolor="white" if split == OUT_OF_DOMAIN else style["color"],
             label=split_title(split) if not place else None,
         )
         axes.annotate(
@@ -209,10 +214,11 @@ def _draw_intervals(axes: Axes, rows: Sequence[Row], split: str, measure: str, o
 
 
 def quality_cost_figure(comparison: Comparison) -> Figure:
-    """In-domain accuracy against the time for one sentence and against the size of the checkpoint."""
+    """Accuracy in the domain against the time for one sentence and against the size of the checkpoint."""
     rows = [row for row in comparison.rows if row.milliseconds is not None and row.checkpoint_bytes is not None]
     majority = next(row for row in comparison.rows if row.kind == "majority")
-    level = 100 * majority.scores["in_domain_dev"]["accuracy"].mean
+    split = main_split(comparison.splits)
+    level = 100 * majority.scores[split]["accuracy"].mean
     figure = new_figure(7.4, 1.3 + 2 * max(2.1, 0.19 * len(rows)))
     panels = figure.subplots(2, 1, sharey=True)
     costs = (
@@ -229,10 +235,10 @@ def quality_cost_figure(comparison: Comparison) -> Figure:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel(label)
-        axes.set_ylabel("In-domain dev accuracy")
+        axes.set_ylabel(f"{split_title(split).capitalize()} accuracy")
         axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g} %"))
         for row, x in zip(rows, xs, strict=True):
-            score, style = row.scores["in_domain_dev"]["accuracy"], KIND_STYLE[row.kind]
+            score, style = row.scores[split]["accuracy"], KIND_STYLE[row.kind]
             axes.vlines(x, *(100 * end for end in score.interval), color=style["color"], linewidth=1.2, alpha=0.8)
             first = row is next(other for other in rows if other.kind == row.kind)
             axes.plot(x, 100 * score.mean, linestyle="none", label=row.kind if first else None, **style)
@@ -287,11 +293,11 @@ def reliability_figure(
     errors: Mapping[str, Mapping[str, float]],
     classes: int,
 ) -> Figure:
-    """Reliability diagrams (Guo et al. 2017): how often a system is right when it is so sure, by system and dev set.
+    """Reliability diagrams (Guo et al. 2017): how often a system is right when it is so sure, by system and split.
 
     Args:
-        diagrams: by system and dev set, as `pooled_reliability` gives them.
-        errors: expected calibration error by system and dev set.
+        diagrams: by system and split, as `pooled_reliability` gives them.
+        errors: expected calibration error by system and split.
         classes: their number; no confidence is below 1 / classes.
     """
     columns = min(len(diagrams), 3 if len(diagrams) <= 6 else 4)
@@ -302,8 +308,8 @@ def reliability_figure(
         empty.set_visible(False)
     for axes, (name, by_split) in zip(grid, diagrams.items(), strict=False):
         axes.plot([0, 100], [0, 100], color="0.4", linewidth=1, linestyle=":", label="right as often as sure")
-        for split, style in SPLIT_STYLE.items():
-            diagram = by_split[split]
+        for split, diagram in by_split.items():
+            style = SPLIT_STYLE[split]
             full = diagram["n"] > 0
             axes.plot(
                 100 * diagram["confidence"][full],
@@ -318,13 +324,14 @@ def reliability_figure(
                 100 * diagram["accuracy"][full],
                 s=12 + 110 * diagram["n"][full] / diagram["n"].sum(),
                 marker=style["marker"],
-                facecolor=style["color"] if split == "in_domain_dev" else "none",
+                facecolor="none" if split == OUT_OF_DOMAIN else style["color"],
                 edgecolor=style["color"],
                 label=split_title(split),
                 zorder=3,
             )
-        within, beyond = (f"{100 * errors[name][split]:.1f} %" for split in SPLIT_STYLE)
-        axes.set_title(f"{wrapped(name, 28)}\nerror: in-domain {within}, out {beyond}", fontsize=8)
+        words = {DEV: "dev" if TEST in by_split else "in-domain", TEST: "test", OUT_OF_DOMAIN: "out"}
+        said = ", ".join(f"{words[split]} {100 * errors[name][split]:.1f} %" for split in by_split)
+        axes.set_title(f"{wrapped(name, 28)}\nerror: {said}", fontsize=8)
         axes.set_xlim(100 / classes - 4, 104)
         axes.set_ylim(-4, 104)
         axes.tick_params(labelbottom=True)

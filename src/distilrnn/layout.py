@@ -9,49 +9,68 @@ results/<experiment>/
     logits/<teacher>/seed<k>/{logits.safetensors,run.json}
     students/<student>/<teacher>/seed<k>/{student.safetensors,logits.safetensors,curves.csv,run.json}
     baselines/<student>/seed<k>/{...the same four}
+        <teacher> and <student> of a variant: <name>/<settings>, such as rnn/temperature=2; among the students,
+        <teacher> may also be an ensemble
     costs.json  metrics/<system>.json  metrics.json  curves/<system>.csv  statistics.json
-    table.md  table.json  figures/*.{png,svg}  report.html
+    exports/<system>/{student.onnx,student.int8.onnx,tokenizer.json,export.json}
+    table.md  table.json  figures/*.{png,svg}  report.html  model-card.md
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from distilrnn.corpus import SPLITS
 from distilrnn.params.experiment import Experiment
-
-EVALUATION_SPLITS = SPLITS[1:]
+from distilrnn.params.sweep import split_variant
 
 BASE_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "base.json")
 TEACHER_FILES = ("adapter.safetensors", "curves.csv", "run.json")
 LOGITS_FILES = ("logits.safetensors", "run.json")
 STUDENT_FILES = ("student.safetensors", "logits.safetensors", "curves.csv", "run.json")
+EXPORT_FILES = ("student.onnx", "student.int8.onnx", "tokenizer.json", "export.json")
 
 
 @dataclass(frozen=True)
 class System:
-    """One row of the comparison: a teacher, a distilled student, or a baseline."""
+    """A teacher, an ensemble of teachers, a distilled student, or a baseline."""
 
     name: str
-    """<mode>-<teacher> (lora-gpt2), distil<student>-<teacher> (distilrnn-gpt2) or <student> (rnn)."""
+    """<mode>-<teacher> (lora-gpt2), ensemble-<ensemble>, distil<student>-<teacher> (distilrnn-gpt2) or <student> (rnn).
+
+    All variants of an entry bear the same name: one of them stands in the comparison (see `choice`)."""
     kind: str
-    """teacher, distilled or baseline."""
+    """teacher, ensemble, distilled or baseline."""
     teacher: str | None
+    """A key of the experiment's teachers, or the name of an ensemble."""
     student: str | None
+    """A key of the experiment's students or baselines."""
     seeds: tuple[int, ...]
+    variant: str = ""
+    """What lists in the params set for it, such as 'temperature=2,teacher.rank=4'; '' without lists."""
+
+    @property
+    def label(self) -> str:
+        """Name and variant: no two systems share it."""
+        return f"{self.name}/{self.variant}" if self.variant else self.name
 
 
 def systems(experiment: Experiment) -> list[System]:
-    """Every system of the experiment, in the order of the table: teachers, distilled students, baselines."""
-    teachers = [("teacher", name, None, teacher.seeds) for name, teacher in experiment.teachers.items()]
-    distilled = [
-        ("distilled", teacher, student, experiment.seeds)
-        for student in experiment.students
-        for teacher in experiment.teachers
-    ]
-    baselines = [("baseline", None, student, experiment.seeds) for student in experiment.students]
-    rows = zip(experiment.system_names(), teachers + distilled + baselines, strict=True)
-    return [System(name, *row) for name, row in rows]
+    """Every system, variants included, in the table's order: teachers, ensembles, distilled students, baselines."""
+    e, found = experiment, []
+    for teacher, params in e.teachers.items():
+        entry, variant = split_variant(teacher)
+        found.append(System(f"{params.tuning.mode}-{entry}", "teacher", teacher, None, params.seeds, variant))
+    found += [System(f"ensemble-{name}", "ensemble", name, None, (0,)) for name in e.ensembles]
+    for student in e.students:
+        for teacher in e.teachers_of(student):
+            (entry, variant), (of, its_variant) = split_variant(student), split_variant(teacher)
+            settings = [*filter(None, [variant]), *(f"teacher.{one}" for one in its_variant.split(",") if one)]
+            found.append(System(f"distil{entry}-{of}", "distilled", teacher, student, e.seeds, ",".join(settings)))
+    for student in e.baselines:
+        entry, variant = split_variant(student)
+        found.append(System(entry, "baseline", None, student, e.seeds, variant))
+    order = {name: place for place, name in enumerate(e.system_names())}
+    return sorted(found, key=lambda system: order[system.name])
 
 
 def root(experiment: Experiment, results: Path = Path("results")) -> Path:
@@ -60,7 +79,7 @@ def root(experiment: Experiment, results: Path = Path("results")) -> Path:
 
 
 def checkpoint_folder(folder: Path, system: System, seed: int) -> Path:
-    """The folder of one trained system: `folder` is the experiment's own."""
+    """The folder of one trained system (no ensemble): `folder` is the experiment's own."""
     if system.kind == "teacher":
         return folder / "teachers" / str(system.teacher) / f"seed{seed}"
     if system.kind == "distilled":
@@ -75,8 +94,14 @@ def logits_folder(folder: Path, system: System, seed: int) -> Path:
     return checkpoint_folder(folder, system, seed)
 
 
+def export_folder(folder: Path, system: str) -> Path:
+    """The folder of a student or baseline of the comparison in other libraries' formats."""
+    return folder / "exports" / system
+
+
 def runs(experiment: Experiment) -> Iterator[tuple[System, int]]:
-    """Every (system, seed) of the experiment."""
+    """Every (system, seed) that is trained."""
     for system in systems(experiment):
-        for seed in system.seeds:
-            yield system, seed
+        if system.kind != "ensemble":
+            for seed in system.seeds:
+                yield system, seed

@@ -9,13 +9,14 @@ def lock_note() -> str:
     """A sentence about another run in this folder, or about the lock of one that was killed; empty without either."""
     if not any(LOCKS.glob("*")):
         return ""
-    return _running() or (
+    return running() or (
         "note: a run that was killed left its lock in this folder: `snakemake --unlock` removes it, "
         "and the same command as before then goes on"
     )
 
 
-def _running() -> str:
+def running() -> str:
+    """A sentence about another run in this folder; empty where there is none."""
     import psutil
 
     here = Path.cwd()

@@ -23,6 +23,25 @@ def save_logits(path: Path, logits: Mapping[str, np.ndarray], header: dict[str, 
     save_tensors(path, "logits", tensors, header)
 
 
+def average(members: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """What an ensemble says: the logarithm of its members' mean probabilities, by split (Lakshminarayanan et al. 2017).
+
+    Logits [sentences, classes] to log-probabilities of that shape, float32; those of a single member stay as they are.
+    """
+    if len(members) == 1:
+        return dict(members[0])
+
+    def log_probabilities(logits: np.ndarray) -> np.ndarray:
+        exact = logits.astype(np.float64)
+        return exact - np.logaddexp.reduce(exact, axis=-1, keepdims=True)
+
+    def mean(split: str) -> np.ndarray:
+        each = np.stack([log_probabilities(member[split]) for member in members])
+        return (np.logaddexp.reduce(each) - np.log(len(each))).astype(np.float32)
+
+    return {split: mean(split) for split in members[0]}
+
+
 def load_logits(
     path: Path, corpus_hash: str, classes: Sequence[str], sentences: Mapping[str, int]
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

@@ -6,11 +6,32 @@ import math
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from distilrnn.errors import BadInput
 from distilrnn.params.teacher import TuningParams
+
+
+class Dropout(nn.Dropout):
+    """Dropout, several times faster on a CPU than torch's, which draws one random number an element there.
+
+    Four elements share 64 random bits: p is met to 1 in 65,536, and kept elements are scaled by what it really is.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[...] -> [...]: some elements zero, the others scaled up."""
+        if not self.training or self.p == 0 or x.device.type != "cpu":
+            return super().forward(x)
+        levels = min(round((1 - self.p) * 65536), 65535)  # of 65,536 numbers, those that keep
+        # Seeded from torch's generator: one seed sets all that is random.
+        seed = int(torch.randint(2**63 - 1, ()))
+        bits = np.random.SFC64(seed).random_raw(-(-x.numel() // 4)).view(np.int16)[: x.numel()]
+        kept = torch.empty_like(x, memory_format=torch.contiguous_format)
+        torch.lt(torch.from_numpy(bits).view(x.shape), levels - 32768, out=kept)
+        return x * kept.mul_(65536 / max(levels, 1))
 
 
 class LoRALinear(nn.Module):
@@ -37,7 +58,7 @@ class LoRALinear(nn.Module):
                 f"rank {rank} is larger than a map from {inputs} to {outputs}: use at most {min(inputs, outputs)}"
             )
         self.scale = 1.0 if alpha is None else alpha / rank
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.U = nn.Parameter(torch.empty(inputs, rank))
         self.V = nn.Parameter(torch.empty(outputs, rank))
         if init == "xavier":
@@ -49,8 +70,13 @@ class LoRALinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., in] -> [..., out]."""
-        low = (self.dropout(x) @ self.U) @ self.V.T
-        return self.linear(x) + (low if self.scale == 1.0 else self.scale * low)
+        if torch.is_autocast_enabled(x.device.type):
+            x = x.to(torch.get_autocast_dtype(x.device.type))  # once, for both maps
+        y = self.linear(x)
+        # U as [rank, in]: with so few columns a product is several times faster in this layout, and so is its gradient.
+        low = F.linear(self.dropout(x), self.U.T.contiguous())
+        rows = y.reshape(-1, y.shape[-1])
+        return torch.addmm(rows, low.reshape(-1, low.shape[-1]), self.V.T, alpha=self.scale).view(y.shape)
 
     @torch.no_grad()
     def merged(self) -> nn.Module:

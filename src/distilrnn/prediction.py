@@ -101,8 +101,9 @@ def _student_predictor(checkpoint: Path) -> Predictor:
 
 def find_base(adapter: Path, base_hash: str) -> Path:
     """The folder of the base that an adapter was made with, among its experiment's bases; raises BadInput."""
-    folders = adapter.resolve().parents
-    for file in sorted(folders[3].glob("bases/*/base.json")) if len(folders) > 3 else ():
-        if read_json(file).get("hash") == base_hash:
-            return file.parent
+    # results/<experiment>/teachers/<teacher>[/<variant>]/seed<k>/adapter.safetensors
+    for folder in adapter.resolve().parents[3:5]:
+        for file in sorted(folder.glob("bases/*/base.json")):
+            if read_json(file).get("hash") == base_hash:
+                return file.parent
     raise BadInput(f"{adapter}: its base is not beside it: name the base's folder with --base")

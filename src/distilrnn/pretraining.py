@@ -61,7 +61,8 @@ def pretrain(unlabelled: Path, params: BaseParams, output: Path, threads: int | 
     sentences = unlabelled.read_text(encoding="utf-8").splitlines()
     if len(sentences) < 100:
         raise BadInput(
-            f"{unlabelled}: has {len(sentences)} sentences, too few to pre-train on: set corpus.unlabelled_size"
+            f"{unlabelled}: has {len(sentences)} sentences, and pre-training needs 100: raise corpus.unlabelled_size, "
+            "give more texts to learn from, or set bases.<base>.model to a model that is there"
         )
     tokenizer = train_tokenizer(sentences, params.vocabulary)
     end = tokenizer.token_to_id(END_OF_TEXT)

@@ -10,12 +10,12 @@ from pathlib import Path
 import yaml
 from jinja2 import Environment, StrictUndefined
 
-from distilrnn import sheets, table
+from distilrnn import ranking, sheets, table
 from distilrnn.checkpoint import write_atomically
 from distilrnn.drawing import encode
 from distilrnn.figures import all_figures
-from distilrnn.layout import EVALUATION_SPLITS
 from distilrnn.machine import machine, versions
+from distilrnn.model_card import model_card
 from distilrnn.results import Results, read_results
 
 SUFFIXES = ("png", "svg")
@@ -34,7 +34,7 @@ class Provenance:
 
 
 def write_report(params: Path, provenance: Provenance) -> table.Comparison:
-    """Write the table, the figures and the page beside `params`, which is results/<experiment>/params.json.
+    """Write table, figures, model card and page beside `params`, which is results/<experiment>/params.json.
 
     All are made before the first is written.
 
@@ -55,6 +55,7 @@ def write_report(params: Path, provenance: Provenance) -> table.Comparison:
         "table.md": table.to_markdown(comparison),
         "table.json": table.to_json(comparison),
         **figures,
+        "model-card.md": model_card(results, comparison),
         "report.html": page_html(results, comparison, figures, provenance),
     }
     for name, content in files.items():
@@ -90,7 +91,9 @@ def page_html(
     }
     return environment.from_string(template).render(
         comparison=comparison,
-        rows=sheets.Sheet("Comparison of the systems", table.header(), [table.cells(row) for row in comparison.rows]),
+        rows=sheets.Sheet(
+            "Comparison of the systems", table.header(results.splits), [table.cells(row) for row in comparison.rows]
+        ),
         published=sheets.Sheet(
             "Beside the published figures",
             table.PUBLISHED_HEADER,
@@ -100,15 +103,19 @@ def page_html(
         resamples=results.statistics["resamples"],
         figures=svg,
         systems=results.systems,
+        curves=list(results.curves),
+        variants=sheets.variants(comparison),
+        variants_note=ranking.note(comparison.confidence),
         corpus=results.corpus,
         corpus_sheet=sheets.corpus(results),
         seeds=sheets.seeds(results),
-        sources=[sheets.sources(results, split) for split in EVALUATION_SPLITS],
+        sources=[sheets.sources(results, split) for split in results.splits if results.has_sources(split)],
         confusions=sheets.confusion(results),
-        quality=[sheets.quality(results, split) for split in EVALUATION_SPLITS],
+        quality=[sheets.quality(results, split) for split in results.splits],
         fidelity=sheets.fidelity(results),
         costs=sheets.costs(results),
         machines=sheets.machines(results.costs),
+        exports=sheets.exports(results),
         params=yaml.safe_dump(results.experiment.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
         provenance=provenance,
     )

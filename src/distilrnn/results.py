@@ -8,10 +8,11 @@ import numpy as np
 
 from distilrnn import layout
 from distilrnn.checkpoint import read_json
-from distilrnn.corpus import TRAIN
+from distilrnn.choice import compared
 from distilrnn.curves import Curve, read_curve
 from distilrnn.errors import BadInput
 from distilrnn.params.experiment import Experiment, read_experiment
+from distilrnn.splits import DEV, TRAIN, evaluation_splits
 
 
 @dataclass(frozen=True)
@@ -26,17 +27,26 @@ class Results:
     statistics: dict[str, Any]
     costs: dict[str, Any]
     curves: dict[str, dict[int, Curve]]
-    """By system and seed."""
-
-    @property
-    def systems(self) -> list[layout.System]:
-        """The systems, in the order of the table."""
-        return layout.systems(self.experiment)
+    """By system and seed; ensembles have none."""
+    exports: dict[str, dict[str, Any]]
+    """exports/<system>/export.json by student and baseline."""
+    systems: list[layout.System]
+    """The systems of the comparison, in the order of the table."""
 
     @property
     def classes(self) -> list[str]:
         """The names of the classes, in the order of the confusion counts."""
         return self.corpus["classes"]
+
+    @property
+    def splits(self) -> list[str]:
+        """The splits on which systems are judged."""
+        return evaluation_splits(self.corpus["splits"])
+
+    def has_sources(self, split: str) -> bool:
+        """Whether the sentences of a split name where they come from."""
+        majority = next(iter(self.details["majority"]["seeds"].values()))
+        return set(majority[split]["by_source"]) != {""}
 
     def sentences(self, split: str) -> int:
         """The number of sentences of a split."""
@@ -48,11 +58,7 @@ class Results:
         A stratified part of train has train's own share of it.
         """
         train = self.corpus["splits"][TRAIN]["classes"]
-        measured = (
-            self.corpus["splits"]["in_domain_dev"]["classes"]
-            if self.experiment.selection.validation == "dev"
-            else train
-        )
+        measured = self.corpus["splits"][DEV]["classes"] if self.experiment.selection.validation == "dev" else train
         return measured[int(np.argmax(train))] / sum(measured)
 
 
@@ -66,7 +72,7 @@ def read_results(params: Path) -> Results:
     folder = params.parent
     corpus = read_json(folder / "corpus" / "corpus.json")
     metrics = read_json(folder / "metrics.json")
-    systems = layout.systems(experiment)
+    systems = compared(experiment, folder)
     for name in ["majority", *(system.name for system in systems)]:
         if name not in metrics:
             raise BadInput(f"{folder / 'metrics.json'}: has no {name}: evaluate the experiment again")
@@ -85,7 +91,14 @@ def read_results(params: Path) -> Results:
                 seed: read_curve(layout.checkpoint_folder(folder, system, seed) / "curves.csv") for seed in system.seeds
             }
             for system in systems
+            if system.kind != "ensemble"
         },
+        exports={
+            system.name: read_json(layout.export_folder(folder, system.name) / "export.json", "bytes", "scores")
+            for system in systems
+            if system.student
+        },
+        systems=systems,
     )
 
 
@@ -99,7 +112,7 @@ def _read_details(folder: Path, system: layout.System) -> dict[str, Any]:
 
 
 def pooled_reliability(details: dict[str, Any], split: str) -> dict[str, np.ndarray]:
-    """A system's reliability diagram on a dev set, the seeds' sentences put together.
+    """A system's reliability diagram on a split, the seeds' sentences put together.
 
     Returns:
         `n` [bins], and the means `confidence` and `accuracy` [bins], NaN in an empty bin.

@@ -3,7 +3,6 @@
 Snakemake deletes a job's outputs before it starts the job again, so the state cannot lie among them.
 """
 
-import glob
 import hashlib
 import json
 import sys
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from distilrnn.checkpoint import load_tensors, save_tensors
+from distilrnn.checkpoint import load_tensors, remove_half_written, save_tensors
 from distilrnn.errors import BadInput
 
 if TYPE_CHECKING:
@@ -74,7 +73,10 @@ class ResumeFile:
         self.key = hashlib.sha256(text.encode()).hexdigest()
         slug = "".join(c if c.isalnum() or c in "._-" else "-" for c in str(output))
         # Cut to what file systems allow; the hash keeps outputs apart whose slugs are equal.
-        self.path = folder / f"{slug[-150:]}-{hashlib.sha256(str(output).encode()).hexdigest()[:8]}.safetensors"
+        name = f"{slug[-150:]}-{hashlib.sha256(str(output).encode()).hexdigest()[:8]}"
+        self.path = folder / f"{name}.safetensors"
+        self.best = folder / f"{name}.best.safetensors"
+        """The best epoch's checkpoint, where bad numbers ended the training."""
         self.saved = time.monotonic()
 
     def load(self) -> ResumeState | None:
@@ -86,7 +88,7 @@ class ResumeFile:
         except BadInput:
             header = {}
         if header.get("key") != self.key:
-            self.remove()
+            self.path.unlink()
             return None
         return ResumeState(tensors, header)
 
@@ -126,6 +128,7 @@ class ResumeFile:
         self.saved = time.monotonic()
 
     def remove(self) -> None:
-        """Remove the state and its half-written copies: the outputs are written, or it does not fit."""
-        for file in (self.path, *self.path.parent.glob(f".{glob.escape(self.path.name)}.*")):
-            file.unlink(missing_ok=True)
+        """Remove everything that was kept, half-written copies too: the outputs are written."""
+        for path in (self.path, self.best):
+            path.unlink(missing_ok=True)
+            remove_half_written(path)

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from distilrnn.corpus import SPLITS
-from distilrnn.layout import EVALUATION_SPLITS
+from distilrnn import ranking
+from distilrnn.layout import EXPORT_FILES
 from distilrnn.results import Results
-from distilrnn.wording import amount, hundredths, number, significant, split_title
+from distilrnn.table import Comparison
+from distilrnn.wording import NOTHING, amount, hundredths, number, short_titles, significant, split_title
 
 MOST_SOURCES = 24
 """A longer table of sources shows only its two ends."""
@@ -53,7 +54,7 @@ def claims(claims: Sequence[Mapping[str, Any]]) -> Sheet:
     ]
     header = [
         "Claim",
-        "Dev set",
+        "Split",
         "Accuracy, points",
         "MCC × 100",
         "Only one right",
@@ -69,11 +70,20 @@ def _p(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
+def variants(comparison: Comparison) -> list[Sheet]:
+    """The variants that lists in the params made, a sheet for each system."""
+    header = ranking.header(comparison.splits)
+    return [
+        Sheet(f"Variants of {name}", header, [ranking.cells(variant, comparison.splits) for variant in found])
+        for name, found in comparison.variants.items()
+    ]
+
+
 def corpus(results: Results) -> Sheet:
     """Sentences of each split and class."""
     rows = [
         [split_title(split), str(counts["sentences"]), *map(str, counts["classes"])]
-        for split, counts in ((split, results.corpus["splits"][split]) for split in SPLITS)
+        for split, counts in results.corpus["splits"].items()
     ]
     return Sheet("Sentences of the corpus", ["Split", "Sentences", *results.classes], rows)
 
@@ -84,12 +94,12 @@ def seeds(results: Results) -> Sheet:
     for system in results.systems:
         for seed in system.seeds:
             run = results.details[system.name]["seeds"][str(seed)]
-            scores = [run[split][measure] for split in EVALUATION_SPLITS for measure in ("accuracy", "mcc")]
+            scores = [run[split][measure] for split in results.splits for measure in ("accuracy", "mcc")]
             rows.append(
                 [
                     system.name,
                     str(seed),
-                    str(run["best_epoch"]),
+                    str(run["best_epoch"] or NOTHING),
                     hundredths(run["train_accuracy"], 2),
                     hundredths(run["validation_accuracy"], 2),
                     *(hundredths(score, 2) for score in scores),
@@ -97,8 +107,12 @@ def seeds(results: Results) -> Sheet:
                 ]
             )
     header = ["System", "Seed", "Best epoch", "Training accuracy %", "Validation accuracy %"]
-    header += ["In-domain accuracy %", "MCC × 100", "Out-of-domain accuracy %", "MCC × 100", "Training s"]
+    header += [head for title in _titles(results) for head in (f"{title} accuracy %", "MCC × 100")] + ["Training s"]
     return Sheet("Every run (training and validation accuracy at the best epoch)", header, rows)
+
+
+def _titles(results: Results) -> list[str]:
+    return [title.capitalize() for title in short_titles(results.splits)]
 
 
 def sources(results: Results, split: str) -> Sheet:
@@ -127,11 +141,11 @@ def sources(results: Results, split: str) -> Sheet:
 
 
 def confusion(results: Results) -> list[Sheet]:
-    """True against predicted classes, counts added over the seeds, by system and dev set."""
+    """True against predicted classes, counts added over the seeds, by system and split."""
     sheets = []
     for system in results.systems:
         runs = list(results.details[system.name]["seeds"].values())
-        for split in EVALUATION_SPLITS:
+        for split in results.splits:
             added = [
                 [sum(cell) for cell in zip(*row, strict=True)]
                 for row in zip(*(run[split]["confusion"] for run in runs), strict=True)
@@ -164,12 +178,13 @@ def fidelity(results: Results) -> Sheet:
             continue
         runs = list(results.details[system.name]["seeds"].values())
         row = [system.name, str(system.teacher)]
-        for split in EVALUATION_SPLITS:
+        for split in results.splits:
             found = [run[split]["fidelity"] for run in runs]
             row.append(hundredths(sum(one["agreement"] for one in found) / len(found)))
             row.append(f"{sum(one['kl'] for one in found) / len(found):.3f}")
         rows.append(row)
-    header = ["System", "Teacher", "In-domain agreement %", "KL, nats", "Out-of-domain agreement %", "KL, nats"]
+    header = ["System", "Teacher"]
+    header += [head for title in _titles(results) for head in (f"{title} agreement %", "KL, nats")]
     return Sheet("Agreement of each distilled student with its teacher", header, rows)
 
 
@@ -191,6 +206,24 @@ def costs(results: Results) -> Sheet:
         )
     header = ["System", "Parameters", "Trained", "Checkpoint", "Training s", "ms per sentence", "Sentences/s"]
     return Sheet("What each system costs", header, rows)
+
+
+def exports(results: Results) -> Sheet:
+    """Each student as ONNX: sizes, and what the int8 variant costs."""
+    rows = []
+    for name, about in results.exports.items():
+        sizes = [about["checkpoint_bytes"], *(about["bytes"][file] for file in EXPORT_FILES[:2])]
+        row = [name, *(amount(size, "B") for size in sizes), f"{about['parity']:.1e}".replace("-", "−")]
+        for split in results.splits:
+            fp32, int8 = (about["scores"][split][file] for file in EXPORT_FILES[:2])
+            for measure in ("accuracy", "mcc"):
+                difference = number(100 * (int8[measure] - fp32[measure]), 1, "+")
+                row += [hundredths(fp32[measure]), f"{hundredths(int8[measure])} ({difference})"]
+        rows.append(row)
+    header = ["System", "Checkpoint", "ONNX fp32", "ONNX int8", "Logit differs by"]
+    for title in _titles(results):
+        header += [f"{title} accuracy %, fp32", "int8", "MCC × 100, fp32", "int8"]
+    return Sheet("Each student as ONNX, first seed", header, rows)
 
 
 def machines(costs: Mapping[str, Mapping[str, Any]]) -> list[str]:

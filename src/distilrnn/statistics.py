@@ -209,7 +209,7 @@ def decide(claims: Sequence[Mapping[str, Any]], confidence: float, resamples: in
     return decided
 
 
-ROLES = {"teacher": "Teacher", "distilled": "Distilled student", "baseline": "Baseline"}
+ROLES = {"teacher": "Teacher", "ensemble": "Ensemble", "distilled": "Distilled student", "baseline": "Baseline"}
 """What a sentence calls a system, by its kind."""
 
 

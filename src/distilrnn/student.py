@@ -18,8 +18,13 @@ def initial_rows(seed: int, types: Iterable[int], width: int) -> np.ndarray:
     So an embedding of only the types that occur starts like the full one, and a type that training never saw has the
     same vector in both. RandomState's streams are frozen for ever: the rows need not be stored.
     """
-    rows = [np.random.RandomState([seed, int(t)]).standard_normal(width) for t in types]
-    return np.asarray(rows, dtype=np.float32).reshape(-1, width)
+    types = np.asarray(list(types), dtype=np.int64)
+    rows = np.empty((len(types), width), dtype=np.float32)
+    generator = np.random.RandomState(0)
+    for row, kind in zip(rows, types.tolist(), strict=True):
+        generator.seed([seed, kind])  # a new generator would cost six times as much
+        row[:] = generator.standard_normal(width)
+    return rows
 
 
 class Student(nn.Module):

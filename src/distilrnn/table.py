@@ -5,10 +5,21 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from distilrnn import ranking
 from distilrnn.errors import BadInput
-from distilrnn.layout import EVALUATION_SPLITS
 from distilrnn.results import Results
-from distilrnn.wording import NOTHING, amount, hundredths, measure_title, number, significant, split_title
+from distilrnn.splits import TEST, main_split
+from distilrnn.wording import (
+    NOTHING,
+    amount,
+    hundredths,
+    measure_title,
+    number,
+    sets_title,
+    short_titles,
+    significant,
+    split_title,
+)
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -21,7 +32,7 @@ CLAIM = "LoRA ≥ distilled ≥ RNN"
 
 @dataclass(frozen=True)
 class Score:
-    """One measure of one system on one dev set; accuracies are shares of 1."""
+    """One measure of one system on one split; accuracies are shares of 1."""
 
     mean: float | None
     std: float | None
@@ -53,7 +64,7 @@ class Row:
     parameters: int | None
     trainable: int | None
     scores: dict[str, dict[str, Score]]
-    """By dev set, then 'accuracy' and 'mcc'."""
+    """By split, then 'accuracy' and 'mcc'."""
     milliseconds: float | None
     """CPU time for one sentence."""
     checkpoint_bytes: int | None
@@ -73,7 +84,7 @@ class PublishedRow:
     points: float
     """Ours minus published, times 100."""
     sentences: float | None
-    """The same in sentences of the dev set; none for an MCC."""
+    """The same in sentences of the split; none for an MCC."""
     of: int
 
 
@@ -87,11 +98,28 @@ class Comparison:
     verdict: str
     """Whether the claimed order shows, in one sentence."""
     sentences: list[str]
-    """One for each compared pair and dev set."""
+    """One for each compared pair and split."""
     selection: str
     """Where the best epochs were chosen."""
     selected_on_dev: bool
     published: list[PublishedRow]
+    variants: dict[str, list[dict[str, Any]]]
+    """By system, the variants that lists in the params made, best on validation first."""
+
+    @property
+    def splits(self) -> list[str]:
+        """The splits of every row, in their order."""
+        return list(self.rows[0].scores)
+
+    @property
+    def sets(self) -> str:
+        """The splits in words."""
+        return sets_title(self.splits)
+
+    @property
+    def selection_warns(self) -> bool:
+        """Whether the best epochs were chosen on all that is reported of the domain."""
+        return self.selected_on_dev and TEST not in self.splits
 
     @property
     def note(self) -> str:
@@ -111,15 +139,20 @@ def compare(results: Results) -> Comparison:
     claims = results.statistics["claims"]
     confidence = results.statistics["confidence"]
     selection = results.experiment.selection
-    if selection.validation == "dev":
+    if selection.validation != "dev":
         selected = (
-            "Warning: the best epochs were chosen on the in-domain dev set, which is also reported here, "
-            "so its figures flatter the trained systems."
+            f"The best epochs were chosen on {100 * selection.holdout_fraction:g} % of the training sentences, "
+            f"held out; {sets_title(results.splits)} served for this report alone."
+        )
+    elif TEST in results.splits:
+        selected = (
+            "The best epochs were chosen on the in-domain dev set, so its figures flatter the trained systems; "
+            "the in-domain test set served for this report alone."
         )
     else:
         selected = (
-            f"The best epochs were chosen on {100 * selection.holdout_fraction:g} % of the training sentences, "
-            "held out; the dev sets served for this report alone."
+            "Warning: the best epochs were chosen on the in-domain dev set, which is also reported here, "
+            "so its figures flatter the trained systems."
         )
     rows = [_majority_row(results, confidence)]
     rows += [_row(results, system.name, system.kind, confidence) for system in results.systems]
@@ -132,6 +165,7 @@ def compare(results: Results) -> Comparison:
         selection=selected,
         selected_on_dev=selection.validation == "dev",
         published=_beside_published(results, rows),
+        variants=ranking.ranked(results.statistics["variants"]),
     )
 
 
@@ -165,7 +199,7 @@ def wilson(accuracy: float, sentences: int, confidence: float) -> tuple[float, f
 
 def _majority_row(results: Results, confidence: float) -> Row:
     scores = {}
-    for split in EVALUATION_SPLITS:
+    for split in results.splits:
         values = results.metrics["majority"][split]
         interval = wilson(values["accuracy"], results.sentences(split), confidence)
         scores[split] = {
@@ -178,7 +212,7 @@ def _majority_row(results: Results, confidence: float) -> Row:
 def _row(results: Results, name: str, kind: str, confidence: float) -> Row:
     details, costs = results.details[name], results.costs.get(name, {})
     scores = {}
-    for split in EVALUATION_SPLITS:
+    for split in results.splits:
         values = results.metrics[name][split]
         seeds = {
             measure: tuple(run[split][measure] for run in details["seeds"].values()) for measure in ("accuracy", "mcc")
@@ -211,7 +245,7 @@ def _beside_published(results: Results, rows: list[Row]) -> list[PublishedRow]:
     for system, figures in results.experiment.published.items():
         if system not in ours:
             raise BadInput(f"published.{system}: no such system: choose one of {', '.join(ours)}")
-        for split in EVALUATION_SPLITS:
+        for split in results.splits:
             for measure in ("accuracy", "mcc"):
                 value = getattr(figures, f"{split}_{measure}")
                 if value is None:
@@ -234,7 +268,7 @@ def to_json(comparison: Comparison) -> str:
 
 def cells(row: Row) -> list[str]:
     """A row's cells for Markdown and HTML, in the order of `header`."""
-    scores = [row.scores[split][measure] for split in EVALUATION_SPLITS for measure in ("accuracy", "mcc")]
+    scores = [score for of_split in row.scores.values() for score in (of_split["accuracy"], of_split["mcc"])]
     return [
         row.system,
         str(row.seeds) if row.seeds else NOTHING,
@@ -245,10 +279,10 @@ def cells(row: Row) -> list[str]:
     ]
 
 
-def header() -> list[str]:
+def header(splits: Sequence[str]) -> list[str]:
     """The columns of Markdown and HTML."""
-    domains = [split_title(split).removesuffix(" dev").capitalize() for split in EVALUATION_SPLITS]
-    scores = [f"{domain} {measure_title(measure)}" for domain in domains for measure in ("accuracy", "mcc")]
+    titles = [title.capitalize() for title in short_titles(splits)]
+    scores = [f"{title} {measure_title(measure)}" for title in titles for measure in ("accuracy", "mcc")]
     return ["System", "Seeds", "Parameters", *scores, "ms per sentence", "Checkpoint"]
 
 
@@ -279,13 +313,22 @@ def published_cells(row: PublishedRow) -> list[str]:
 
 def to_markdown(comparison: Comparison) -> str:
     """The table, its notes and verdicts as GitHub Markdown."""
-    parts = [_markdown_table(header(), [cells(row) for row in comparison.rows]), comparison.note, comparison.selection]
+    parts = [
+        _markdown_table(header(comparison.splits), [cells(row) for row in comparison.rows]),
+        comparison.note,
+        comparison.selection,
+    ]
     parts.append(f"**{comparison.verdict}**")
     if comparison.sentences:
         parts.append("\n".join(f"- {sentence}" for sentence in comparison.sentences))
     if comparison.published:
         rows = [published_cells(row) for row in comparison.published]
         parts += ["Beside the published figures:", _markdown_table(PUBLISHED_HEADER, rows)]
+    for name, variants in comparison.variants.items():
+        cells_of_variants = [ranking.cells(variant, comparison.splits) for variant in variants]
+        parts += [f"Variants of {name}:", _markdown_table(ranking.header(comparison.splits), cells_of_variants)]
+    if comparison.variants:
+        parts.append(ranking.note(comparison.confidence))
     return "\n\n".join(parts) + "\n"
 
 
@@ -306,10 +349,14 @@ def to_rich(comparison: Comparison) -> "Group":
         sentences.add_row("•", Text(sentence))
     style = "bold" if "does not show" not in comparison.verdict else "bold yellow"
     parts: list[Any] = [_rich_rows(comparison), Text(comparison.note, style="dim")]
-    parts.append(Text(comparison.selection, style="bold yellow" if comparison.selected_on_dev else "dim"))
+    parts.append(Text(comparison.selection, style="bold yellow" if comparison.selection_warns else "dim"))
     parts += [Text(), Text(comparison.verdict, style=style), sentences]
     if comparison.published:
         parts += [Text(), _rich_published(comparison.published)]
+    for name, variants in comparison.variants.items():
+        parts += [Text(), ranking.to_rich(name, variants, main_split(comparison.splits))]
+    if comparison.variants:
+        parts.append(Text(ranking.note(comparison.confidence), style="dim"))
     return Group(*parts)
 
 
@@ -321,12 +368,16 @@ def _rich_rows(comparison: Comparison) -> Any:  # noqa: ANN401 - rich is importe
     table = Table(title=f"{comparison.experiment}: comparison", box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
     table.add_column("System", overflow="fold")
     heads = ["Para-\nmeters"]
-    heads += [f"{place}\n{unit}" for place in ("In\ndomain", "Out of\ndomain") for unit in ("acc. %", "MCC×100")]
+    # Three splits with both measures would be wider than 80 columns; all are in table.md.
+    measures = {"accuracy": "acc. %", "mcc": "MCC×100"} if len(comparison.splits) < 3 else {"accuracy": "acc. %"}
+    heads += [
+        f"{_in_two_lines(title)}\n{unit}" for title in short_titles(comparison.splits) for unit in measures.values()
+    ]
     heads += ["ms per\nsen-\ntence", "Check-\npoint"]
     for head in heads:
         table.add_column(head, justify="right", no_wrap=True)
     for row in comparison.rows:
-        scores = [row.scores[split][measure] for split in EVALUATION_SPLITS for measure in ("accuracy", "mcc")]
+        scores = [of_split[measure] for of_split in row.scores.values() for measure in measures]
         size = amount(row.checkpoint_bytes, "B").replace(" ", "")
         table.add_row(
             Text(textwrap.fill(row.system, NAME_WIDTH)),
@@ -339,6 +390,14 @@ def _rich_rows(comparison: Comparison) -> Any:  # noqa: ANN401 - rich is importe
             size,
         )
     return table
+
+
+def _in_two_lines(title: str) -> str:
+    """'in-domain test' as 'In dom.' above 'test', 'out-of-domain' as 'Out of' above 'domain'."""
+    place, _, kind = title.partition(" ")
+    first, _, last = place.rpartition("-")
+    first = first.replace("-", " ").capitalize()
+    return f"{first} {last[:3]}.\n{kind}" if kind else f"{first}\n{last}"
 
 
 def _rich_published(published: list[PublishedRow]) -> Any:  # noqa: ANN401 - rich is imported where it is used

@@ -24,10 +24,15 @@ class Teacher(nn.Module):
     def __init__(self, body: nn.Module, classes: int) -> None:
         super().__init__()
         self.body = body
+        fuse_activations(body)
         self.bidirectional = is_bidirectional(body.config)
         config = body.config.get_text_config()
         self.context = getattr(config, "max_position_embeddings", None)
         self.head = nn.Linear(config.hidden_size, classes, bias=False)
+        self._read: tuple[Tensor, Tensor] | None = None
+        mlp = last_mlp(body)
+        if mlp is not None and not self.bidirectional:
+            mlp.register_forward_pre_hook(self._take_what_is_read)
 
     def require_room(self, longest: int) -> None:
         """Refuse sentences of more tokens than the base has positions; raises BadInput."""
@@ -49,9 +54,31 @@ class Teacher(nn.Module):
             states = self.body(input_ids=ids, attention_mask=mask.long()).last_hidden_state[:, 0]
         else:
             # No mask: what is padded stands behind the token that is read, and a causal model does not look ahead.
-            states = self.body(input_ids=ids, use_cache=False).last_hidden_state
-            states = states[torch.arange(len(ids), device=ids.device), lengths - 1]
+            self._read = torch.arange(len(ids), device=ids.device), lengths - 1
+            states = self.body(input_ids=ids, use_cache=False).last_hidden_state[self._read]
         return self.head(states)
+
+    def _take_what_is_read(self, mlp: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
+        """[sentences, tokens, width] to [sentences, 1, width]: what the last MLP makes of other tokens is never read.
+
+        Its output is added to every token's state, of which only the right one goes on.
+        """
+        return (inputs[0][self._read][:, None],)
+
+
+def last_mlp(body: nn.Module) -> nn.Module | None:
+    """The MLP of the last block, where it is one that treats every token alone; None where there is no such."""
+    layers = body.config.get_text_config().num_hidden_layers
+    blocks = [m for m in body.modules() if isinstance(m, nn.ModuleList) and len(m) == layers]
+    mlp = getattr(blocks[0][-1], "mlp", None) if len(blocks) == 1 else None
+    return mlp if type(mlp).__name__.endswith("MLP") else None
+
+
+def fuse_activations(body: nn.Module) -> None:
+    """Compute GPT-2's GELU (its tanh form) in one pass over memory in place of eight."""
+    for name, module in list(body.named_modules()):
+        if type(module).__name__ == "NewGELUActivation":
+            body.set_submodule(name, nn.GELU("tanh"))
 
 
 def build_teacher(base: Path, classes: int, tuning: TuningParams, seed: int) -> Teacher:

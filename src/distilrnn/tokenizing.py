@@ -9,7 +9,7 @@ from tokenizers import AddedToken, Tokenizer
 from tokenizers.implementations import ByteLevelBPETokenizer
 
 from distilrnn.checkpoint import file_hash, read_json, whole_file, write_atomically, write_json
-from distilrnn.corpus import SPLITS, iterate_split, read_summary
+from distilrnn.corpus import iterate_split, read_summary
 from distilrnn.errors import BadInput
 
 END_OF_TEXT = "<|endoftext|>"
@@ -64,7 +64,7 @@ def pad_id_of(tokenizer: Tokenizer, source: Path) -> int:
 
 
 def tokenize_corpus(corpus: Path, source: Path, max_length: int | None, output: Path) -> dict:
-    """Tokenise the three splits of `corpus` into `output`, and return tokens.json.
+    """Tokenise the splits of `corpus` into `output`, and return tokens.json.
 
     Sentences longer than `max_length` tokens are cut, and counted. Raises BadInput, before anything is written where
     the tokenizer cannot be read.
@@ -75,7 +75,7 @@ def tokenize_corpus(corpus: Path, source: Path, max_length: int | None, output: 
     pad_id = pad_id_of(tokenizer, source)
     with ExitStack() as files:
         counts = {}
-        for split in SPLITS:
+        for split in summary["splits"]:
             file = files.enter_context(whole_file(output / f"{split}.arrow"))
             corpus_file = corpus / f"{split}.tsv"
             counts[split] = _tokenize_split(corpus_file, len(summary["classes"]), tokenizer, max_length, file)

@@ -1,6 +1,6 @@
 """Tokenised splits: what the rule tokenize writes, read back without `datasets`, and cut into batches."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from distilrnn.checkpoint import read_json
-from distilrnn.corpus import SPLITS
 from distilrnn.errors import BadInput
+from distilrnn.splits import require_splits
 
 POOL = 64
 """Batches that are sorted by length together: enough for batches of like length, few enough to stay random."""
@@ -75,7 +75,9 @@ def read_tokens(folder: Path, split: str) -> Tokens:
 def read_summary(folder: Path) -> dict:
     """tokens.json: corpus and tokenizer hashes, vocabulary, pad id, classes, lengths; raises BadInput."""
     keys = ("corpus_hash", "classes", "tokenizer_hash", "vocabulary", "pad_id", "max_length", "splits")
-    return read_json(folder / "tokens.json", *keys)
+    summary = read_json(folder / "tokens.json", *keys)
+    require_splits(summary["splits"], folder / "tokens.json")
+    return summary
 
 
 def longest_sentence(summary: dict) -> int:
@@ -84,7 +86,7 @@ def longest_sentence(summary: dict) -> int:
     return longest if summary["max_length"] is None else min(longest, summary["max_length"])
 
 
-def types_that_occur(folder: Path, splits: Sequence[str] = SPLITS) -> np.ndarray:
+def types_that_occur(folder: Path, splits: Iterable[str]) -> np.ndarray:
     """Sorted int64 token types of these splits."""
     return np.unique(np.concatenate([np.unique(read_tokens(folder, split).ids) for split in splits]))
 
@@ -104,9 +106,29 @@ def epoch_batches(lengths: np.ndarray, batch_size: int, batching: str, seed: int
     return [batches[i] for i in generator.permutation(len(batches))]
 
 
-def sorted_batches(lengths: np.ndarray, batch_size: int) -> list[np.ndarray]:
-    """The rows of each batch for inference: all rows once, the longest first (memory shows its peak at once)."""
-    return _cut(np.argsort(-lengths, kind="stable"), batch_size)
+def sorted_batches(lengths: np.ndarray, batch_size: int, most_tokens: int | None = None) -> list[np.ndarray]:
+    """The rows of each batch for inference: all rows once, the longest first (memory shows its peak at once).
+
+    With `most_tokens` a batch is cut further, as `parts` does.
+    """
+    batches = _cut(np.argsort(-lengths, kind="stable"), batch_size)
+    return [part for rows in batches for part in parts(lengths, rows, most_tokens)]
+
+
+def parts(lengths: np.ndarray, rows: np.ndarray, most_tokens: int | None) -> list[np.ndarray]:
+    """The rows of a batch in parts of at most so many tokens, padding included; None leaves the batch as it is.
+
+    A part holds sentences of like length, the longest first; a sentence that is longer still is a part of its own.
+    """
+    if most_tokens is None:
+        return [rows]
+    rows = rows[np.argsort(-lengths[rows], kind="stable")]
+    cut, start = [], 0
+    while start < len(rows):
+        stop = start + max(1, most_tokens // int(lengths[rows[start]]))
+        cut.append(rows[start:stop])
+        start = stop
+    return cut
 
 
 def _cut(rows: np.ndarray, size: int) -> list[np.ndarray]:

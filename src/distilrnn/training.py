@@ -2,8 +2,10 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,11 @@ from distilrnn.errors import Failure
 from distilrnn.params.common import TrainingParams
 from distilrnn.progress import TrainingProgress
 from distilrnn.resume import ResumeFile
-from distilrnn.tokens import Tokens, epoch_batches, sorted_batches
+from distilrnn.tokens import Tokens, epoch_batches, parts, sorted_batches
+
+
+class BadNumbers(Failure):
+    """Loss, gradients or weights are no longer finite."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +37,16 @@ class Batch:
     teacher_logits: Tensor | None
     """float32 [sentences, classes]."""
 
-    def part(self, start: int, stop: int) -> "Batch":
-        """The sentences from `start` to `stop`."""
-        teacher = None if self.teacher_logits is None else self.teacher_logits[start:stop]
-        return Batch(self.ids[start:stop], self.lengths[start:stop], self.labels[start:stop], teacher)
+    def cut(self, parts: int) -> "list[Batch]":
+        """The same sentences in as many batches of like size."""
+        size = -(-len(self.labels) // parts)
+        teacher = [None] * parts if self.teacher_logits is None else self.teacher_logits.split(size)
+        return [
+            Batch(*tensors)
+            for tensors in zip(
+                self.ids.split(size), self.lengths.split(size), self.labels.split(size), teacher, strict=False
+            )
+        ]
 
 
 @dataclass(frozen=True)
@@ -110,15 +122,18 @@ def fit(
     device: Device,
     progress: TrainingProgress,
     resume: ResumeFile | None = None,
+    most_tokens: int | None = None,
 ) -> Fitted:
     """Train, and leave the model with the weights of the epoch of highest validation accuracy (the first of equals).
 
     The order of the sentences and every random number depend on (seed, epoch, step) alone, so a run that goes on from
-    `resume` ends with the same bytes as one that was never interrupted.
+    `resume` ends with the same bytes as one that was never interrupted. With `most_tokens` a batch's gradients are
+    summed over parts of so many tokens: the same step in less memory, for an objective that is a mean over sentences.
 
     Raises:
-        Failure: loss or gradients are not finite (the message names epoch, step and learning rate), or one sentence
-            alone does not fit into the device's memory.
+        BadNumbers: loss or gradients are not finite; the message names epoch, step and learning rate, and `resume`
+            keeps the state after the last good epoch.
+        Failure: one sentence alone does not fit into the device's memory.
     """
     weights = trainable(model)
     adam = torch.optim.AdamW(
@@ -140,22 +155,24 @@ def fit(
         batches = epoch_batches(train.tokens.lengths, params.batch_size, params.batching, seed, epoch)
         model.train()
         for step in range(first_step, len(batches)):
-            done = trainer.step(
-                train.batch(batches[step], device.name), epoch, step, params.epochs * len(batches), progress
-            )
+            pieces = [
+                train.batch(rows, device.name) for rows in parts(train.tokens.lengths, batches[step], most_tokens)
+            ]
+            done = trainer.step(pieces, epoch, step, params.epochs * len(batches), progress)
             sums += torch.stack([done.loss.double() * done.count, done.correct.double()])
             counted += done.count
             if progress.wants_figures:
                 progress.step(len(batches[step]), float(sums[0]) / counted, float(sums[1]) / counted)
             else:
                 progress.step(len(batches[step]))
-            if resume is not None and step + 1 < len(batches) and resume.is_due():
+            # On a GPU bad numbers are seen some steps later: what they have spoilt must not replace a good state.
+            if resume is not None and step + 1 < len(batches) and resume.is_due() and _finite(weights):
                 fitted.seconds = time.monotonic() - started
                 resume.save(weights, adam, best, fitted, epoch, step + 1, sums, counted)
         train_loss, train_accuracy = (sums / counted).tolist()
-        loss, accuracy = evaluate(model, validation, objective, params.batch_size, device)
+        loss, accuracy = evaluate(model, validation, objective, params.batch_size, device, most_tokens)
         if not math.isfinite(loss):
-            raise Failure(
+            raise BadNumbers(
                 f"the validation loss is {loss} after epoch {epoch}, learning rate {params.learning_rate:g}: "
                 "lower the learning rate, or set clip_norm"
             )
@@ -183,6 +200,32 @@ def fit(
     return fitted
 
 
+def _finite(weights: dict[str, nn.Parameter]) -> bool:
+    return all(bool(weight.isfinite().all()) for weight in weights.values())
+
+
+@contextmanager
+def keeping_the_best(model: nn.Module, resume: ResumeFile, save: Callable[[Path, int], None]) -> Iterator[None]:
+    """Where bad numbers end a training, `save` the model of the best epoch before them; the message says where.
+
+    `save` takes a file and the epoch. Raises Failure.
+    """
+    try:
+        yield
+    except BadNumbers as failure:
+        state = resume.load()
+        if state is None or not state.header["best_epoch"]:
+            raise
+        epoch = state.header["best_epoch"]
+        with torch.no_grad():
+            for name, weight in trainable(model).items():
+                weight.copy_(state.tensors[f"best/{name}"])
+        save(resume.best, epoch)
+        raise Failure(
+            f"{failure}; the best epoch before it, {epoch}, is kept in {resume.best}, which `distilrnn predict` reads"
+        ) from None
+
+
 class _Trainer:
     """One optimizer step, in as many parts as the memory asks for."""
 
@@ -198,8 +241,8 @@ class _Trainer:
         self.model, self.objective, self.params, self.seed = model, objective, params, seed
         self.device, self.adam, self.parts = device, adam, 1
 
-    def step(self, batch: Batch, epoch: int, step: int, steps: int, progress: TrainingProgress) -> Step:
-        """Train on one batch; `steps` is the length of the whole run."""
+    def step(self, pieces: list[Batch], epoch: int, step: int, steps: int, progress: TrainingProgress) -> Step:
+        """Train on one batch, given in pieces; `steps` is the length of the whole run."""
         steps_an_epoch = steps // self.params.epochs
         number = (epoch - 1) * steps_an_epoch + step
         rate = self.params.learning_rate
@@ -212,12 +255,13 @@ class _Trainer:
             torch.manual_seed(int(np.random.SeedSequence([self.seed, number]).generate_state(1, np.uint64)[0] >> 1))
             self.adam.zero_grad(set_to_none=True)
             try:
-                done = self._gradients(batch)
+                done = self._gradients(pieces)
                 break
             except torch.OutOfMemoryError:
-                if self.parts >= len(batch.labels):
+                if self.parts >= max(len(piece.labels) for piece in pieces):
+                    longest = max(piece.ids.shape[1] for piece in pieces)
                     raise Failure(
-                        f"one sentence of {batch.ids.shape[1]} tokens does not fit into the GPU's memory: "
+                        f"one sentence of {longest} tokens does not fit into the GPU's memory: "
                         "set tokenize.max_length lower, or use a smaller base"
                     ) from None
                 torch.cuda.empty_cache()
@@ -229,19 +273,17 @@ class _Trainer:
         # On a GPU reading the loss makes the device wait, so it is looked at every so often only.
         looked_at = self.device.name == "cpu" or step % 50 == 0 or step + 1 == steps_an_epoch
         if looked_at and not (torch.isfinite(done.loss) and (norm is None or torch.isfinite(norm))):
-            raise Failure(
+            raise BadNumbers(
                 f"the loss is {float(done.loss)} at epoch {epoch}, step {step + 1}, learning rate {rate:g}: "
                 "lower the learning rate, or set clip_norm"
             )
         self.adam.step()
         return done
 
-    def _gradients(self, batch: Batch) -> Step:
-        size = len(batch.labels)
-        part = -(-size // self.parts)
+    def _gradients(self, pieces: list[Batch]) -> Step:
+        size = sum(len(piece.labels) for piece in pieces)
         loss, correct, count = 0.0, 0, 0
-        for start in range(0, size, part):
-            piece = batch.part(start, min(start + part, size))
+        for piece in (part for whole in pieces for part in whole.cut(self.parts)):
             with self.device.autocast():
                 done = self.objective(self.model, piece)
             share = len(piece.labels) / size
@@ -252,12 +294,17 @@ class _Trainer:
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module, sentences: Sentences, objective: Objective, batch_size: int, device: Device
+    model: nn.Module,
+    sentences: Sentences,
+    objective: Objective,
+    batch_size: int,
+    device: Device,
+    most_tokens: int | None = None,
 ) -> tuple[float, float]:
-    """Mean loss and accuracy (0 to 1) over the sentences."""
+    """Mean loss and accuracy (0 to 1) over the sentences, in batches of at most so many sentences and tokens."""
     model.eval()
     loss, correct, count = 0.0, 0, 0
-    for rows in sorted_batches(sentences.tokens.lengths, batch_size):
+    for rows in sorted_batches(sentences.tokens.lengths, batch_size, most_tokens):
         with device.autocast():
             step = objective(model, sentences.batch(rows, device.name))
         loss, correct, count = loss + step.loss.double() * step.count, correct + step.correct, count + step.count
@@ -265,22 +312,25 @@ def evaluate(
 
 
 @torch.no_grad()
-def predict_logits(model: nn.Module, sentences: Sentences, batch_size: int, device: Device) -> np.ndarray:
+def predict_logits(
+    model: nn.Module, sentences: Sentences, batch_size: int, device: Device, most_tokens: int | None = None
+) -> np.ndarray:
     """The model's logits, float32 [sentences, classes], in the order of the sentences.
 
     Raises:
         Failure: a logit is not finite.
     """
     model.eval()
-    logits = None
-    for rows in sorted_batches(sentences.tokens.lengths, batch_size):
+    batches = sorted_batches(sentences.tokens.lengths, batch_size, most_tokens)
+    said = []  # on the device: a GPU is not made to wait after each batch
+    for rows in batches:
         batch = sentences.batch(rows, device.name)
         with device.autocast():
-            values = model(batch.ids, batch.lengths).float().cpu().numpy()
-        if logits is None:
-            logits = np.empty((len(sentences.tokens), values.shape[1]), np.float32)
-        logits[rows] = values
-    if logits is None or not np.isfinite(logits).all():
+            said.append(model(batch.ids, batch.lengths).float())
+    values = torch.cat(said).cpu().numpy()
+    logits = np.empty_like(values)
+    logits[np.concatenate(batches)] = values
+    if not np.isfinite(logits).all():
         raise Failure("a logit is not finite: train again with a lower learning rate, or in fp32")
     return logits
 

@@ -1,11 +1,29 @@
 """How names and numbers are written for people."""
 
+from collections.abc import Sequence
+
+from distilrnn.splits import DEV, TEST
+
 NOTHING = "–"
 
 
 def split_title(split: str) -> str:
     """'in_domain_dev' as 'in-domain dev'."""
-    return split.replace("_", "-").replace("-dev", " dev").replace("-train", " train")
+    return " ".join(split.replace("_", "-").rsplit("-", 1))
+
+
+def short_titles(splits: Sequence[str]) -> list[str]:
+    """The splits as heads of columns: 'in-domain' and 'out-of-domain' where there is only one such split."""
+    return [
+        split_title(split) if split == DEV and TEST in splits else split_title(split).removesuffix(" dev")
+        for split in splits
+    ]
+
+
+def sets_title(splits: Sequence[str]) -> str:
+    """'the dev set', 'the dev sets', 'the test set' or 'the dev and test sets'."""
+    kinds = [split_title(split).rpartition(" ")[2] for split in splits]
+    return f"the {' and '.join(dict.fromkeys(kinds))} set{'s' if len(kinds) > 1 else ''}"
 
 
 def measure_title(measure: str) -> str:

@@ -7,16 +7,18 @@ from functools import cache
 from pathlib import Path
 
 from distilrnn import layout
-from distilrnn.corpus import SPLITS
 from distilrnn.errors import BadInput
 from distilrnn.layout import System
+from distilrnn.params.corpus import CorpusParams
 from distilrnn.params.experiment import Experiment
+from distilrnn.params.sweep import split_variant
 
 SOURCE = Path("src")
 PACKAGE = "distilrnn"
 
-CORPUS_FILES = (*(f"{split}.tsv" for split in SPLITS), "unlabelled.txt", "corpus.json")
-TOKEN_FILES = (*(f"{split}.arrow" for split in SPLITS), "tokens.json", "tokenizer.json")
+CORPUS_FILES = ("unlabelled.txt", "corpus.json")
+"""Those beside the splits."""
+TOKEN_FILES = ("tokens.json", "tokenizer.json")
 
 
 def in_folder(folder: Path | str, names: Iterable[str]) -> list[str]:
@@ -24,9 +26,9 @@ def in_folder(folder: Path | str, names: Iterable[str]) -> list[str]:
     return [f"{folder}/{name}" for name in names]
 
 
-def corpus_files(folder: Path) -> list[str]:
+def corpus_files(folder: Path, splits: Iterable[str]) -> list[str]:
     """The corpus of the experiment in `folder`."""
-    return in_folder(folder / "corpus", CORPUS_FILES)
+    return in_folder(folder / "corpus", [*(f"{split}.tsv" for split in splits), *CORPUS_FILES])
 
 
 def base_files(folder: Path, base: str) -> list[str]:
@@ -34,9 +36,9 @@ def base_files(folder: Path, base: str) -> list[str]:
     return in_folder(folder / "bases" / base, layout.BASE_FILES)
 
 
-def token_files(folder: Path, tokenizer: str) -> list[str]:
+def token_files(folder: Path, tokenizer: str, splits: Iterable[str]) -> list[str]:
     """The corpus as one tokenizer sees it."""
-    return in_folder(folder / "tokens" / tokenizer, TOKEN_FILES)
+    return in_folder(folder / "tokens" / tokenizer, [*(f"{split}.arrow" for split in splits), *TOKEN_FILES])
 
 
 def teacher_files(folder: Path, teacher: str, seed: int | str) -> list[str]:
@@ -65,28 +67,58 @@ def baseline_files(folder: Path, student: str, seed: int | str) -> list[str]:
 
 def evaluation_files(experiment: Experiment) -> list[str]:
     """Metrics of every system and the majority class, statistics, and mean curves."""
-    names = [system.name for system in layout.systems(experiment)]
-    details = in_folder("metrics", (f"{name}.json" for name in ["majority", *names]))
-    curves = in_folder("curves", (f"{name}.csv" for name in names))
+    details = in_folder("metrics", (f"{name}.json" for name in ["majority", *experiment.system_names()]))
+    curves = in_folder("curves", (f"{name}.csv" for name in experiment.trained_names()))
     return in_folder(layout.root(experiment), ["metrics.json", "statistics.json", *details, *curves])
+
+
+def export_files(experiment: Experiment) -> list[str]:
+    """Every student and baseline of the comparison as ONNX."""
+    root = layout.root(experiment)
+    names = dict.fromkeys(system.name for system in layout.systems(experiment) if system.student)
+    return [file for name in names for file in in_folder(layout.export_folder(root, name), layout.EXPORT_FILES)]
 
 
 def figure_files(experiment: Experiment, suffix: str) -> list[str]:
     """Every picture, as 'png' or 'svg'."""
     names = ["comparison", "quality-cost", "reliability", "curves"]
-    names += [f"curves-{system.name}" for system in layout.systems(experiment)]
+    names += [f"curves-{name}" for name in experiment.trained_names()]
     return in_folder(layout.root(experiment) / "figures", (f"{name}.{suffix}" for name in names))
 
 
 def report_files(experiment: Experiment) -> list[str]:
-    """Table, page and pictures."""
-    pages = in_folder(layout.root(experiment), ["table.md", "table.json", "report.html"])
+    """Table, page, model card and pictures."""
+    pages = in_folder(layout.root(experiment), ["table.md", "table.json", "report.html", "model-card.md"])
     return [*pages, *figure_files(experiment, "png"), *figure_files(experiment, "svg")]
 
 
-def _teachers_runs(experiment: Experiment, teacher: str, files: Callable[[Path, str, int], list[str]]) -> list[str]:
-    seeds = experiment.teachers[teacher].seeds
-    return [file for seed in seeds for file in files(layout.root(experiment), teacher, seed)]
+def _teacher_runs(experiment: Experiment, entry: str, files: Callable[[Path, str, int], list[str]]) -> list[str]:
+    """The files of every variant and seed of a teacher."""
+    root = layout.root(experiment)
+    variants = _variants(entry, experiment.teachers)
+    return [file for name in variants for seed in experiment.teachers[name].seeds for file in files(root, name, seed)]
+
+
+def _student_runs(experiment: Experiment, entry: str) -> list[str]:
+    """The files of every variant of a student, with every teacher and seed."""
+    root = layout.root(experiment)
+    return [
+        file
+        for student in _variants(entry, experiment.students)
+        for teacher in experiment.teachers_of(student)
+        for seed in experiment.seeds
+        for file in student_files(root, student, teacher, seed)
+    ]
+
+
+def _baseline_runs(experiment: Experiment, entry: str) -> list[str]:
+    """The files of every variant of a baseline, with every seed."""
+    root, variants = layout.root(experiment), _variants(entry, experiment.baselines)
+    return [file for name in variants for seed in experiment.seeds for file in baseline_files(root, name, seed)]
+
+
+def _variants(entry: str, names: Iterable[str]) -> list[str]:
+    return [name for name in names if split_variant(name)[0] == entry]
 
 
 @dataclass(frozen=True)
@@ -101,28 +133,19 @@ class Phase:
 
 PHASES = {
     "experiment": Phase(lambda e, _: [f"{layout.root(e)}/params.json"]),
-    "corpus": Phase(lambda e, _: corpus_files(layout.root(e))),
+    "corpus": Phase(lambda e, _: corpus_files(layout.root(e), e.corpus.splits)),
     "base": Phase(lambda e, base: base_files(layout.root(e), base), lambda e: e.bases),
     "tokenize": Phase(
-        lambda e, tokenizer: token_files(layout.root(e), tokenizer), lambda e: [*e.bases, *e.tokenize.tokenizers]
+        lambda e, tokenizer: token_files(layout.root(e), tokenizer, e.corpus.splits),
+        lambda e: [*e.bases, *e.tokenize.tokenizers],
     ),
-    "teacher": Phase(lambda e, teacher: _teachers_runs(e, teacher, teacher_files), lambda e: e.teachers),
-    "logits": Phase(lambda e, teacher: _teachers_runs(e, teacher, logits_files), lambda e: e.teachers),
-    "student": Phase(
-        lambda e, student: [
-            file
-            for teacher in e.teachers
-            for seed in e.seeds
-            for file in student_files(layout.root(e), student, teacher, seed)
-        ],
-        lambda e: e.students,
-    ),
-    "baseline": Phase(
-        lambda e, student: [file for seed in e.seeds for file in baseline_files(layout.root(e), student, seed)],
-        lambda e: e.students,
-    ),
+    "teacher": Phase(lambda e, entry: _teacher_runs(e, entry, teacher_files), lambda e: e.teacher_entries),
+    "logits": Phase(lambda e, entry: _teacher_runs(e, entry, logits_files), lambda e: e.teacher_entries),
+    "student": Phase(_student_runs, lambda e: e.student_entries),
+    "baseline": Phase(_baseline_runs, lambda e: e.student_entries),
     "measure": Phase(lambda e, _: [f"{layout.root(e)}/costs.json"]),
     "evaluate": Phase(lambda e, _: evaluation_files(e)),
+    "export": Phase(lambda e, _: export_files(e)),
     "report": Phase(lambda e, _: report_files(e)),
 }
 """The phases in the order of the data."""
@@ -174,6 +197,16 @@ def outside(path: str | None) -> list[str]:
     if path and place.is_dir():
         return sorted(str(file) for file in place.iterdir() if file.is_file() and not file.name.startswith("."))
     return [str(place)] if place.is_file() else []
+
+
+def corpus_sources(corpus: CorpusParams) -> list[str]:
+    """The files outside that a corpus is made of, as far as they are there."""
+    if corpus.source == "files":
+        return list(dict.fromkeys(file for place in corpus.places.values() for file in outside(place)))
+    if corpus.source == "dataset" and Path(str(corpus.path)).is_dir():
+        files = (file for file in Path(str(corpus.path)).rglob("*") if file.is_file())
+        return sorted(str(file) for file in files if not file.name.startswith("."))
+    return [file for file in outside(corpus.path) if Path(file).stem in corpus.splits]
 
 
 def modules(script: str) -> list[str]:

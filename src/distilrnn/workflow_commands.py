@@ -46,6 +46,7 @@ def record(
     strangers = workflow.strangers(experiment)
     if strangers:
         raise BadInput(f"{strangers[0]}: nothing in {params} makes it ({len(strangers)} such files): remove it")
+    touch_code()
     if "Nothing to be done" not in snakemake(params, "--dry-run"):
         raise BadInput(f"{params}: there are jobs to run: let Snakemake finish, then record")
     made_with = read_experiment(layout.root(experiment) / "params.json")
@@ -62,6 +63,18 @@ def record(
         )
     run("dvc", "commit", "--force", str(stages))
     print(f"recorded in {stages.with_suffix('.lock')}: commit it and results/{experiment.experiment} to git")
+
+
+def touch_code() -> None:
+    """Make the code newer than all that it made: Snakemake compares only what is newer, and then by content.
+
+    Files that `dvc checkout` has brought back are newer than code which was changed before, and would pass for its own.
+    """
+    from distilrnn.workflow import modules
+
+    for script in Path("workflow/scripts").glob("*.py"):
+        for file in [script, *map(Path, modules(str(script)))]:
+            file.touch()
 
 
 def sync(params: Params = DEFAULT_PARAMS) -> None:

@@ -5,7 +5,7 @@ rule base:
     message:
         "Base {wildcards.base}"
     input:
-        corpus=lambda w: files.corpus_files(ROOT) if EXPERIMENT.bases[w.base].model == "pretrain" else [],
+        corpus=lambda w: files.files_of(EXPERIMENT, "corpus") if EXPERIMENT.bases[w.base].model == "pretrain" else [],
         model=lambda w: outside(EXPERIMENT.bases[w.base].model),
         script="workflow/scripts/base.py",
         modules=modules("workflow/scripts/base.py"),
@@ -17,7 +17,7 @@ rule base:
         "../envs/distilrnn.yaml"
     threads: 8
     resources:
-        gpu=1,
+        gpu=lambda w: int(EXPERIMENT.bases[w.base].model == "pretrain"),
         mem_mb=8000,
         runtime=60,
     params:
@@ -25,4 +25,5 @@ rule base:
         corpus=lambda w, input: f"--corpus {folder(input.corpus)}" if input.corpus else "",
         output=lambda w, output: folder(output),
     shell:
-        "python {input.script} {params.options} {params.corpus} --threads {threads} --output {params.output} 2>&1 | tee {log}"
+        "python {input.script} {params.options} {params.corpus} --threads {threads} --gpus {resources.gpu}"
+        " --output {params.output} 2>&1 | tee {log}"

@@ -29,8 +29,14 @@ ROOT = layout.root(EXPERIMENT)
 LOGS = f"logs/{EXPERIMENT.experiment}"
 
 
+# A variant of a teacher or student has a folder of its own: rnn/temperature=2.
+VARIANT = r"[^/=]+(/[^/=]+=[^/]+)?"
+
+
 wildcard_constraints:
     seed=r"\d+",
+    teacher=VARIANT,
+    student=VARIANT,
 
 
 def folder(some_files):
@@ -43,16 +49,23 @@ def base_of_teacher(wildcards):
 
 
 def tokens_of_teacher(wildcards):
-    return files.token_files(ROOT, EXPERIMENT.teachers[wildcards.teacher].base)
+    return files.token_files(ROOT, EXPERIMENT.teachers[wildcards.teacher].base, EXPERIMENT.corpus.splits)
 
 
 def tokens_of_student(wildcards):
-    return files.token_files(ROOT, EXPERIMENT.students[wildcards.student].tokenizer)
+    return files.token_files(ROOT, EXPERIMENT.students[wildcards.student].tokenizer, EXPERIMENT.corpus.splits)
+
+
+def tokens_of_baseline(wildcards):
+    return files.token_files(ROOT, EXPERIMENT.baselines[wildcards.student].tokenizer, EXPERIMENT.corpus.splits)
 
 
 def logits_for_student(wildcards):
-    seed = EXPERIMENT.teacher_seed(wildcards.teacher, int(wildcards.seed))
-    return files.logits_files(ROOT, wildcards.teacher, seed)
+    """Those of its teacher, or of every run behind an ensemble."""
+    name = wildcards.teacher
+    alone = [(name, EXPERIMENT.teacher_seed(name, int(wildcards.seed)))]
+    runs = EXPERIMENT.members(name) if name in EXPERIMENT.ensembles else alone
+    return [f"{ROOT}/logits/{teacher}/seed{seed}/logits.safetensors" for teacher, seed in runs]
 
 
 def tokenizer_files(wildcards):

@@ -1,21 +1,23 @@
-"""The table, the pictures and the page that show it."""
+"""The table, the pictures, the page that shows them, and the model card."""
 
 
 rule report:
     message:
-        "Table, pictures and page"
+        "Table, pictures, page and model card"
     input:
         experiment=files.files_of(EXPERIMENT, "experiment"),
         corpus=files.files_of(EXPERIMENT, "corpus"),
         systems=files.files_of(EXPERIMENT, "teacher", "student", "baseline"),
         costs=files.files_of(EXPERIMENT, "measure"),
         metrics=files.files_of(EXPERIMENT, "evaluate"),
+        exports=files.files_of(EXPERIMENT, "export"),
         script="workflow/scripts/report.py",
         modules=modules("workflow/scripts/report.py"),
     output:
         report(ROOT / "report.html", caption="../report/page.rst", category="Comparison"),
         report(ROOT / "table.md", caption="../report/table.rst", category="Comparison"),
         ROOT / "table.json",
+        ROOT / "model-card.md",
         files.figure_files(EXPERIMENT, "png"),
         [
             report(file, caption=f"../report/{caption(file)}.rst", category="Figures")

@@ -25,19 +25,20 @@ rule student:
             EXPERIMENT.students[w.student].model, EXPERIMENT.students[w.student].training, EXPERIMENT.selection
         ),
         distil=lambda w: options(EXPERIMENT.students[w.student].distil),
-        teacher_logits=lambda w, input: folder(input.teacher) / "logits.safetensors",
+        teacher_logits=lambda w, input: " ".join(f"--teacher-logits {file}" for file in input.teacher),
         tokens=lambda w, input: folder(input.tokens),
         output=lambda w, output: folder(output),
     shell:
-        "python {input.script} {params.options} {params.distil} --teacher-logits {params.teacher_logits}"
-        " --tokens {params.tokens} --seed {wildcards.seed} --threads {threads} --output {params.output} 2>&1 | tee {log}"
+        "python {input.script} {params.options} {params.distil} {params.teacher_logits}"
+        " --tokens {params.tokens} --seed {wildcards.seed} --threads {threads} --gpus {resources.gpu}"
+        " --output {params.output} 2>&1 | tee {log}"
 
 
 rule baseline:
     message:
         "Baseline {wildcards.student}, seed {wildcards.seed}"
     input:
-        tokens=tokens_of_student,
+        tokens=tokens_of_baseline,
         script="workflow/scripts/student.py",
         modules=modules("workflow/scripts/student.py"),
     output:
@@ -53,10 +54,10 @@ rule baseline:
         runtime=240,
     params:
         options=lambda w: options(
-            EXPERIMENT.students[w.student].model, EXPERIMENT.students[w.student].training, EXPERIMENT.selection
+            EXPERIMENT.baselines[w.student].model, EXPERIMENT.baselines[w.student].training, EXPERIMENT.selection
         ),
         tokens=lambda w, input: folder(input.tokens),
         output=lambda w, output: folder(output),
     shell:
         "python {input.script} {params.options} --tokens {params.tokens} --seed {wildcards.seed}"
-        " --threads {threads} --output {params.output} 2>&1 | tee {log}"
+        " --threads {threads} --gpus {resources.gpu} --output {params.output} 2>&1 | tee {log}"

@@ -29,7 +29,7 @@ rule teacher:
         output=lambda w, output: folder(output),
     shell:
         "python {input.script} {params.options} --base {params.base} --tokens {params.tokens} --seed {wildcards.seed}"
-        " --threads {threads} --output {params.output} 2>&1 | tee {log}"
+        " --threads {threads} --gpus {resources.gpu} --output {params.output} 2>&1 | tee {log}"
 
 
 rule logits:
@@ -59,4 +59,4 @@ rule logits:
         output=lambda w, output: folder(output),
     shell:
         "python {input.script} --base {params.base} --adapter {params.adapter} --tokens {params.tokens}"
-        " --threads {threads} --output {params.output} 2>&1 | tee {log}"
+        " --threads {threads} --gpus {resources.gpu} --output {params.output} 2>&1 | tee {log}"

@@ -14,6 +14,7 @@ def main(
     output: Annotated[Path, typer.Option(help="Folder to write.")],
     corpus: Annotated[Path | None, typer.Option(help="Folder of the corpus, for pretrain.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads [default: all].")] = None,
+    gpus: Annotated[int, typer.Option(min=0, help="GPUs to lease for this job; the first one computes.")] = 1,
     *,
     base: BaseParams,
 ) -> None:
@@ -27,9 +28,12 @@ def main(
     elif corpus is None:
         raise BadInput("--model is 'pretrain' but no --corpus is given: name the corpus folder with unlabelled.txt")
     else:
-        from distilrnn.pretraining import pretrain
+        from distilrnn.leases import leased
 
-        made = pretrain(corpus / "unlabelled.txt", base, output, threads)
+        with leased(gpus):
+            from distilrnn.pretraining import pretrain
+
+            made = pretrain(corpus / "unlabelled.txt", base, output, threads)
     print(f"{made['architecture']}: {made['parameters']:,} parameters in {output}")
 
 

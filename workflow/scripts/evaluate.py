@@ -21,15 +21,17 @@ def main(
     from rich.table import Table
 
     from distilrnn.assess import assess
-    from distilrnn.layout import EVALUATION_SPLITS
+    from distilrnn.params.experiment import read_experiment
+    from distilrnn.splits import evaluation_splits
 
     metrics, statistics = assess(experiment)
+    splits = evaluation_splits(read_experiment(experiment).corpus.splits)
     table = Table("system", caption="accuracy in %, and MCC: means over the seeds")
-    for split in EVALUATION_SPLITS:
+    for split in splits:
         table.add_column(f"{split}\naccuracy", justify="right")
         table.add_column("\nMCC", justify="right")
     for system, values in metrics.items():
-        scores = [(values[split]["accuracy"], values[split]["mcc"]) for split in EVALUATION_SPLITS]
+        scores = [(values[split]["accuracy"], values[split]["mcc"]) for split in splits]
         table.add_row(system, *(text for accuracy, mcc in scores for text in (f"{100 * accuracy:.1f}", f"{mcc:.3f}")))
     console = Console(highlight=False)
     console.print(table)

@@ -15,11 +15,15 @@ def main(
     output: Annotated[Path, typer.Option(help="Folder to write.")],
     batch_size: Annotated[int, typer.Option(min=1, help="Sentences per batch.")] = 128,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads [default: all].")] = None,
+    gpus: Annotated[int, typer.Option(min=0, help="GPUs to lease for this job; the first one computes.")] = 1,
 ) -> None:
     """Compute the teacher's logits for every sentence, once for all students."""
-    from distilrnn.stages.logits import compute_logits
+    from distilrnn.leases import leased
 
-    made = compute_logits(base, adapter, tokens, output, batch_size, threads)
+    with leased(gpus):
+        from distilrnn.stages.logits import compute_logits
+
+        made = compute_logits(base, adapter, tokens, output, batch_size, threads)
     print(f"{made['sentences']:,} sentences at {made['sentences_per_second']:,} sentences/s")
 
 

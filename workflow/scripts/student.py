@@ -15,20 +15,25 @@ def main(
     tokens: Annotated[Path, typer.Option(help="Folder of the tokenised corpus.")],
     output: Annotated[Path, typer.Option(help="Folder to write.")],
     teacher_logits: Annotated[
-        Path | None, typer.Option(help="The teacher's logits.safetensors [default: learn from the labels alone].")
-    ] = None,
+        list[Path],
+        typer.Option(help="A teacher's logits.safetensors; of several, the mean [default: learn from the labels]."),
+    ] = [],  # noqa: B006 - Typer's way of an option that may be given several times
     seed: Annotated[int, typer.Option(min=0, help="Seed of initial weights, dropout and data order.")] = 0,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads [default: all].")] = None,
+    gpus: Annotated[int, typer.Option(min=0, help="GPUs to lease for this job; the first one computes.")] = 1,
     *,
     model: StudentModelParams,
     training: TrainingParams,
     selection: SelectionParams,
     distil: DistilParams,
 ) -> None:
-    """Train the recurrent student: distilled from a teacher's logits, or as the baseline from the labels alone."""
-    from distilrnn.stages.student import train_student
+    """Train the recurrent student: distilled from teachers' logits, or as the baseline from the labels alone."""
+    from distilrnn.leases import leased
 
-    train_student(tokens, teacher_logits, output, seed, threads, model, training, selection, distil)
+    with leased(gpus):
+        from distilrnn.stages.student import train_student
+
+        train_student(tokens, teacher_logits, output, seed, threads, model, training, selection, distil)
 
 
 if __name__ == "__main__":

@@ -17,15 +17,19 @@ def main(
     output: Annotated[Path, typer.Option(help="Folder to write.")],
     seed: Annotated[int, typer.Option(min=0, help="Seed of initial weights, dropout and data order.")] = 0,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads [default: all].")] = None,
+    gpus: Annotated[int, typer.Option(min=0, help="GPUs to lease for this job; the first one computes.")] = 1,
     *,
     tuning: TuningParams,
     training: TrainingParams,
     selection: SelectionParams,
 ) -> None:
     """Tune a base language model as a classifier, and save what was trained of it."""
-    from distilrnn.stages.teacher import train_teacher
+    from distilrnn.leases import leased
 
-    train_teacher(base, tokens, output, seed, threads, tuning, training, selection)
+    with leased(gpus):
+        from distilrnn.stages.teacher import train_teacher
+
+        train_teacher(base, tokens, output, seed, threads, tuning, training, selection)
 
 
 if __name__ == "__main__":

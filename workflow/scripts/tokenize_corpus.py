@@ -18,7 +18,7 @@ def main(
         int | None, typer.Option(min=1, help="Longest sentence, in tokens [default: no limit].")
     ] = None,
 ) -> None:
-    """Tokenise the three splits into memory-mapped Arrow files; what is cut is counted and said."""
+    """Tokenise every split into memory-mapped Arrow files; what is cut is counted and said."""
     from rich.console import Console
 
     from distilrnn.tokenizing import tokenize_corpus

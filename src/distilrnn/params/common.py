@@ -23,6 +23,21 @@ Name = Annotated[str, AfterValidator(_safe_name)]
 """A name that becomes part of a path and of a shell command: no separators, no spaces, no quotes."""
 
 
+VARIANT_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-+=,")
+
+
+def _safe_variant_name(name: str) -> str:
+    entry, slash, variant = name.partition("/")
+    _safe_name(entry)
+    if slash and not (0 < len(variant) <= 200 and "=" in variant and VARIANT_CHARACTERS.issuperset(variant)):
+        raise ValueError(f"{name!r} is not a usable name: use at most 64 {NAME_CHARACTERS}")
+    return name
+
+
+VariantName = Annotated[str, AfterValidator(_safe_variant_name)]
+"""A Name, or a Name and the settings of one variant of it: 'rnn/temperature=2'."""
+
+
 def _distinct_seeds(seeds: tuple[int, ...]) -> tuple[int, ...]:
     if len(set(seeds)) != len(seeds):
         raise ValueError(f"seeds {list(seeds)} repeat: name each seed once")

@@ -10,13 +10,15 @@ from pydantic import Field, ValidationError, model_validator
 
 from distilrnn.errors import BadInput
 from distilrnn.params.base import BaseParams
-from distilrnn.params.common import Name, Section, Seeds, SelectionParams
+from distilrnn.params.common import Name, Section, Seeds, SelectionParams, TrainingParams, VariantName
 from distilrnn.params.corpus import CorpusParams
 from distilrnn.params.evaluate import EvaluateParams, MeasureParams
 from distilrnn.params.report import PublishedParams
-from distilrnn.params.student import StudentParams
-from distilrnn.params.teacher import TeacherParams
+from distilrnn.params.student import DistilParams, StudentModelParams, StudentParams
+from distilrnn.params.sweep import allow_lists, expand, split_variant
+from distilrnn.params.teacher import TeacherParams, TuningParams
 from distilrnn.params.tokenize import TokenizeParams
+from distilrnn.splits import DEV
 
 
 class Experiment(Section):
@@ -28,11 +30,24 @@ class Experiment(Section):
     bases: dict[Name, BaseParams]
     tokenize: TokenizeParams = TokenizeParams()
     selection: SelectionParams = SelectionParams()
-    teachers: dict[Name, TeacherParams] = Field(min_length=1)
-    students: dict[Name, StudentParams] = Field(min_length=1)
+    teachers: dict[VariantName, TeacherParams] = Field(min_length=1)
+    students: dict[VariantName, StudentParams] = Field(min_length=1)
     evaluate: EvaluateParams = EvaluateParams()
     measure: MeasureParams = MeasureParams()
     published: dict[str, PublishedParams] = Field({}, description="Figures of others, by our system's name.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists_are_grids(cls, values: object) -> object:
+        """Where a list stands for one value of a teacher or student, each combination is a variant of its own."""
+        if not isinstance(values, Mapping):
+            return values
+        grids = {
+            name: expand(values[name], section, name)
+            for name, section in (("teachers", TeacherParams), ("students", StudentParams))
+            if isinstance(values.get(name), Mapping)
+        }
+        return {**values, **grids}
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Experiment":
@@ -55,26 +70,113 @@ class Experiment(Section):
                     f"students.{name}.model.pooling is last_step, which reads a sentence padded to a fixed length: "
                     "set tokenize.max_length, or use last_token"
                 )
+        if self.selection.validation == "dev" and DEV not in self.corpus.splits:
+            raise ValueError(
+                "selection.validation is 'dev', but the corpus has no dev set: set corpus.dev or dev_fraction, or use "
+                "train_holdout"
+            )
         for name, base in self.bases.items():
-            if base.model == "pretrain" and self.corpus.source != "generated":
+            if base.model == "pretrain" and self.corpus.source in ("cola", "path"):
                 raise ValueError(
-                    f"bases.{name}.model is 'pretrain', which learns from the generated corpus's unlabelled sentences: "
-                    "set a model directory, a .gguf file or a hub id"
+                    f"bases.{name}.model is 'pretrain', which learns from the generated corpus's unlabelled sentences, "
+                    "or from one's own files or dataset: set a model directory, a .gguf file or a hub id"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _ensembles_exist(self) -> "Experiment":
+        for name, student in self.students.items():
+            for ensemble, members in student.ensembles.items():
+                where = f"students.{name}.ensembles.{ensemble}"
+                strangers = [member for member in members if member not in self.teacher_entries]
+                if strangers or not members or len(set(members)) < len(members):
+                    raise ValueError(
+                        f"{where} is {list(members)}: name teachers, each once: {known(self.teacher_entries)}"
+                    )
+                if ensemble in self.teacher_entries:
+                    raise ValueError(f"{where} has the name of a teacher: choose another")
+                if self.ensembles[ensemble] != members:
+                    raise ValueError(f"{where} has the name of an ensemble of other teachers: choose another")
+        return self
+
+    @model_validator(mode="after")
+    def _one_mode_an_entry(self) -> "Experiment":
+        modes: dict[str, str] = {}
+        for name, teacher in self.teachers.items():
+            entry, _ = split_variant(name)
+            if modes.setdefault(entry, teacher.tuning.mode) != teacher.tuning.mode:
+                raise ValueError(f"teachers.{entry}.tuning.mode is a list: make a teacher of its own for each mode")
+        return self
+
+    @model_validator(mode="after")
+    def _systems_have_names_of_their_own(self) -> "Experiment":
         repeated = [name for name, times in Counter(self.system_names()).items() if times > 1]
         if repeated:
             raise ValueError(f"two systems would be named {repeated[0]!r}: rename a teacher or a student")
         return self
 
+    @property
+    def teacher_entries(self) -> list[str]:
+        """The teachers as params.yaml names them, whatever variants lists make of them."""
+        return list(dict.fromkeys(split_variant(name)[0] for name in self.teachers))
+
+    @property
+    def student_entries(self) -> list[str]:
+        """The students as params.yaml names them."""
+        return list(dict.fromkeys(split_variant(name)[0] for name in self.students))
+
+    @property
+    def ensembles(self) -> dict[str, tuple[str, ...]]:
+        """The ensembles that any student learns from, by name: the entries whose runs are averaged."""
+        return {name: members for student in self.students.values() for name, members in student.ensembles.items()}
+
+    @property
+    def baselines(self) -> dict[str, StudentParams]:
+        """What is trained on the labels alone: the students, those as one that only their distillation tells apart."""
+        found: dict[str, StudentParams] = {}
+        for name, student in self.students.items():
+            entry, variant = split_variant(name)
+            kept = [one for one in variant.split(",") if one and one.split("=")[0] not in DistilParams.model_fields]
+            found.setdefault("/".join([entry, *([",".join(kept)] if kept else [])]), student)
+        return found
+
+    def teachers_of(self, student: str) -> list[str]:
+        """The teachers and ensembles that a student is distilled from."""
+        return [*self.teachers, *self.students[student].ensembles]
+
     def system_names(self) -> list[str]:
-        """Every system, in the order of the table: teachers, distilled students, baselines."""
-        teachers = [f"{teacher.tuning.mode}-{name}" for name, teacher in self.teachers.items()]
-        return teachers + [f"distil{s}-{t}" for s in self.students for t in self.teachers] + list(self.students)
+        """Every system, in the order of the table: teachers, ensembles, distilled students, baselines."""
+        modes = {split_variant(name)[0]: teacher.tuning.mode for name, teacher in reversed(self.teachers.items())}
+        teachers = [f"{modes[name]}-{name}" for name in self.teacher_entries]
+        ensembles = [f"ensemble-{name}" for name in self.ensembles]
+        of_student = {split_variant(name)[0]: list(student.ensembles) for name, student in self.students.items()}
+        distilled = [f"distil{s}-{t}" for s in self.student_entries for t in [*self.teacher_entries, *of_student[s]]]
+        return teachers + ensembles + distilled + self.student_entries
+
+    def trained_names(self) -> list[str]:
+        """The systems that are trained: all but the ensembles."""
+        return [name for name in self.system_names() if name not in {f"ensemble-{one}" for one in self.ensembles}]
 
     def teacher_seed(self, teacher: str, seed: int) -> int:
-        """The seed of the teacher that the student of `seed` learns from: lists are paired, the shorter recycled."""
+        """The seed of the teacher that the student of `seed` learns from: lists are paired, the shorter recycled.
+
+        An ensemble is one for all seeds.
+        """
+        if teacher not in self.teachers:
+            return 0
         teacher_seeds = self.teachers[teacher].seeds
         return teacher_seeds[self.seeds.index(seed) % len(teacher_seeds)]
+
+    def members(self, teacher: str) -> list[tuple[str, int]]:
+        """The teachers' runs (name, seed) that stand behind an ensemble: all that its entries have."""
+        entries = self.ensembles[teacher]
+        return [(t, seed) for t, run in self.teachers.items() if split_variant(t)[0] in entries for seed in run.seeds]
+
+    @classmethod
+    def model_json_schema(cls, *arguments: Any, **options: Any) -> dict[str, Any]:  # noqa: ANN401 - pydantic's own
+        """The schema of a params file, in which every parameter of a teacher or student may be a list."""
+        schema = super().model_json_schema(*arguments, **options)
+        return allow_lists(schema, TuningParams, TrainingParams, StudentModelParams, DistilParams)
 
 
 def known(names: Mapping[str, Any] | list[str]) -> str:

@@ -11,5 +11,7 @@ class PublishedParams(Section):
     name: str | None = Field(None, description="The published system's name, where it is another than ours.")
     in_domain_dev_accuracy: float | None = Field(None, ge=0, le=1)
     in_domain_dev_mcc: float | None = Field(None, ge=-1, le=1)
+    in_domain_test_accuracy: float | None = Field(None, ge=0, le=1)
+    in_domain_test_mcc: float | None = Field(None, ge=-1, le=1)
     out_of_domain_dev_accuracy: float | None = Field(None, ge=0, le=1)
     out_of_domain_dev_mcc: float | None = Field(None, ge=-1, le=1)

@@ -32,9 +32,12 @@ class DistilParams(Section):
 
 
 class StudentParams(Section):
-    """One student: distilled from every teacher, and trained alone as the baseline."""
+    """One student: distilled from every teacher and ensemble of teachers, and trained alone as the baseline."""
 
     tokenizer: Name = Field(description="Name of a base, or of an entry of tokenize.tokenizers.")
     model: StudentModelParams = StudentModelParams()
     training: TrainingParams = TrainingParams()
     distil: DistilParams = DistilParams()
+    ensembles: dict[Name, tuple[Name, ...]] = Field(
+        {}, description="Ensembles of teachers to distil from too: the names of the teachers that are averaged."
+    )

@@ -6,14 +6,13 @@ from typing import Any
 import numpy as np
 
 from distilrnn.checkpoint import write_atomically, write_json
-from distilrnn.corpus import SPLITS, TRAIN, split_holdout
+from distilrnn.corpus import split_holdout
 from distilrnn.curves import to_csv
 from distilrnn.device import Device
 from distilrnn.params.common import SelectionParams
+from distilrnn.splits import DEV, TRAIN
 from distilrnn.tokens import read_tokens
 from distilrnn.training import Fitted, Sentences
-
-DEV = SPLITS[1]
 
 
 def learning_sentences(
@@ -69,6 +68,7 @@ def write_run(
             "sentences_per_second": round(trained_sentences * epochs / max(fitted.seconds, 1e-9), 1),
             "precision": device.precision,
             "device": device.name,
+            "gpu": device.gpu,
             "threads": device.threads,
             "corpus_hash": corpus_hash,
             "checkpoint_bytes": checkpoint.stat().st_size,

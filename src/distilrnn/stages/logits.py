@@ -4,7 +4,6 @@ import time
 from pathlib import Path
 
 from distilrnn.checkpoint import require_equal, write_json
-from distilrnn.corpus import SPLITS
 from distilrnn.device import prepare
 from distilrnn.logits import save_logits
 from distilrnn.teacher import freeze_in_bf16, load_teacher
@@ -27,9 +26,12 @@ def compute_logits(base: Path, adapter: Path, tokens: Path, output: Path, batch_
     if device.precision == "bf16":
         freeze_in_bf16(teacher)
     started, sentences, logits = time.monotonic(), 0, {}
-    for split in SPLITS:
+    for split in summary["splits"]:
         split_tokens = read_tokens(tokens, split)
-        logits[split] = predict_logits(teacher, Sentences(split_tokens, summary["pad_id"]), batch_size, device)
+        sentences_of_split = Sentences(split_tokens, summary["pad_id"])
+        logits[split] = predict_logits(
+            teacher, sentences_of_split, batch_size, device, device.most_tokens(teacher.head.in_features)
+        )
         sentences += len(split_tokens)
     seconds = time.monotonic() - started
     save_logits(
@@ -49,6 +51,7 @@ def compute_logits(base: Path, adapter: Path, tokens: Path, output: Path, batch_
         "sentences_per_second": round(sentences / seconds, 1),
         "precision": device.precision,
         "device": device.name,
+        "gpu": device.gpu,
         "threads": device.threads,
     }
     write_json(output / "run.json", run)

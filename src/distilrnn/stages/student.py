@@ -1,6 +1,7 @@
 """Rules student and baseline: the recurrent classifier, taught by a teacher's logits or by the labels alone."""
 
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,24 +9,24 @@ import numpy as np
 import torch
 
 from distilrnn.checkpoint import file_hash, load_tensors, save_tensors
-from distilrnn.corpus import SPLITS, TRAIN
-from distilrnn.device import prepare
+from distilrnn.device import multiplies_bf16, prepare
 from distilrnn.distil import distil_objective, label_objective
 from distilrnn.errors import BadInput
-from distilrnn.logits import load_logits, save_logits
+from distilrnn.logits import average, load_logits, save_logits
 from distilrnn.params.common import SelectionParams, TrainingParams
 from distilrnn.params.student import DistilParams, StudentModelParams
 from distilrnn.progress import TrainingProgress
 from distilrnn.resume import ResumeFile
+from distilrnn.splits import TRAIN, evaluation_splits
 from distilrnn.stages.common import learning_sentences, write_run
 from distilrnn.student import Student
 from distilrnn.tokens import read_summary, read_tokens, types_that_occur
-from distilrnn.training import Sentences, class_weights, fit, predict_logits
+from distilrnn.training import Sentences, class_weights, fit, keeping_the_best, predict_logits
 
 
 def train_student(
     tokens: Path,
-    teacher_logits: Path | None,
+    teacher_logits: Sequence[Path],
     output: Path,
     seed: int,
     threads: int | None,
@@ -36,19 +37,22 @@ def train_student(
 ) -> None:
     """Train a student, and write student.safetensors, logits.safetensors, curves.csv and run.json into `output`.
 
-    It learns from the labels where no `teacher_logits` are given. Raises BadInput.
+    It learns from the mean probabilities of the teachers whose logits are given; from the labels where none are.
+    Raises BadInput.
     """
     summary = read_summary(tokens)
     classes = summary["classes"]
     width = _width(summary, model)
     taught = None
-    if teacher_logits is not None:
+    if teacher_logits:
         sentences = {split: counts["sentences"] for split, counts in summary["splits"].items()}
-        taught, _ = load_logits(teacher_logits, summary["corpus_hash"], classes, sentences)
+        taught = average([load_logits(p, summary["corpus_hash"], classes, sentences)[0] for p in teacher_logits])
     train, validation = learning_sentences(tokens, summary, selection, width, taught)
     device = prepare(training.precision, threads)
+    if device.precision == "bf16" and not multiplies_bf16(device.name):
+        raise BadInput("precision is bf16, in which this CPU has no recurrent layers: set it to auto or fp32")
     # Types of the dev sets have rows too, but training never moves them: they stay what a full embedding would hold.
-    types = np.union1d(types_that_occur(tokens), [summary["pad_id"]])
+    types = np.union1d(types_that_occur(tokens, summary["splits"]), [summary["pad_id"]])
     student = Student(types, len(classes), model, seed).to(device.name)
     parameters = student.count_parameters(summary["vocabulary"])
     kind = "baseline" if taught is None else "distilled"
@@ -64,23 +68,30 @@ def train_student(
         "training": training.model_dump(mode="json"),
         "selection": selection.model_dump(mode="json"),
         "distil": None if taught is None else distil.model_dump(mode="json"),
-        "teacher_logits_hash": None if teacher_logits is None else file_hash(teacher_logits),
+        "teacher_logits_hash": [file_hash(path) for path in teacher_logits],
         "seed": seed,
     }
+
+    def save(path: Path, epoch: int) -> None:
+        trained_types = np.union1d(types_that_occur(tokens, [TRAIN]), [summary["pad_id"]])
+        save_student(path, student, trained_types, (tokens / "tokenizer.json").read_bytes(), header)
+
     weights = class_weights(train.tokens.labels, len(classes)) if training.class_weights == "balanced" else None
     objective = label_objective(weights) if taught is None else distil_objective(distil, weights)
     resume = ResumeFile(output, {**header, "device": repr(device)})
-    with TrainingProgress(kind, training.epochs, len(train.tokens)) as progress:
+    with (
+        TrainingProgress(kind, training.epochs, len(train.tokens)) as progress,
+        keeping_the_best(student, resume, save),
+    ):
         fitted = fit(student, train, validation, objective, training, seed, device, progress, resume)
     logits = {
         split: predict_logits(
             student, Sentences(read_tokens(tokens, split), summary["pad_id"], width), training.batch_size, device
         )
-        for split in SPLITS[1:]
+        for split in evaluation_splits(summary["splits"])
     }
     checkpoint = output / "student.safetensors"
-    trained_types = np.union1d(types_that_occur(tokens, [TRAIN]), [summary["pad_id"]])
-    save_student(checkpoint, student, trained_types, (tokens / "tokenizer.json").read_bytes(), header)
+    save(checkpoint, fitted.best_epoch)
     names = {"corpus_hash": summary["corpus_hash"], "classes": classes, "system": kind, "seed": seed}
     save_logits(output / "logits.safetensors", logits, names)
     corpus = summary["corpus_hash"]

@@ -12,7 +12,7 @@ from distilrnn.resume import ResumeFile
 from distilrnn.stages.common import learning_sentences, write_run
 from distilrnn.teacher import build_teacher, count_parameters, freeze_in_bf16, save_adapter
 from distilrnn.tokens import longest_sentence, read_summary
-from distilrnn.training import class_weights, fit
+from distilrnn.training import class_weights, fit, keeping_the_best
 
 
 def train_teacher(
@@ -47,6 +47,10 @@ def train_teacher(
         "selection": selection.model_dump(mode="json"),
         "seed": seed,
     }
+
+    def save(path: Path, epoch: int) -> None:
+        save_adapter(path, teacher, {**header, "best_epoch": epoch})
+
     weights = class_weights(train.tokens.labels, len(classes)) if training.class_weights == "balanced" else None
     resume = ResumeFile(output, {**header, "device": repr(device)})
     with TrainingProgress("teacher", training.epochs, len(train.tokens)) as progress:
@@ -54,9 +58,11 @@ def train_teacher(
             f"{parameters['total']:,} parameters, {parameters['trainable']:,} trainable: "
             f"{1 - parameters['trainable'] / parameters['total']:.2%} fewer; {device.precision} on {device.name}"
         )
-        fitted = fit(teacher, train, validation, label_objective(weights), training, seed, device, progress, resume)
+        with keeping_the_best(teacher, resume, save):
+            objective, most_tokens = label_objective(weights), device.most_tokens(teacher.head.in_features)
+            fitted = fit(teacher, train, validation, objective, training, seed, device, progress, resume, most_tokens)
     adapter = output / "adapter.safetensors"
-    save_adapter(adapter, teacher, {**header, "best_epoch": fitted.best_epoch})
+    save(adapter, fitted.best_epoch)
     write_run(
         output,
         "teacher",
