@@ -3,22 +3,34 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run test lint
+.PHONY: run test lint bench test-slurm
 
 run: $(BIN)/installed
 	snakemake --cores 1 --resources gpu=1
 
 test: $(BIN)/installed lint
-	pytest
+	pytest --cov
 
 lint: $(BIN)/installed
 	ruff check
 	ruff format --check
 	snakemake --lint
 
+# Speed: docs/benchmarks.md. COLA is the folder of CoLA's raw TSV files, TOKENIZER that of GPT-2's tokenizer.
+bench: $(BIN)/bench-installed
+	python -m benchmarks.run $(if $(COLA),--cola $(COLA)) $(if $(TOKENIZER),--tokenizer $(TOKENIZER)) $(TOPICS)
+
+# As root on Debian or Ubuntu: installs Slurm, starts it on the loopback address, stops it. See docs/slurm.md.
+test-slurm: $(BIN)/installed
+	$(BIN)/python tests/slurm/run.py
+
 # The stamp is written last: an install that broke off is begun again.
 $(BIN)/installed: requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --requirement requirements.txt
 	$(BIN)/pip install --quiet --no-deps --editable .
+	touch $@
+
+$(BIN)/bench-installed: $(BIN)/installed benchmarks/requirements.txt
+	$(BIN)/pip install --quiet --requirement benchmarks/requirements.txt
 	touch $@

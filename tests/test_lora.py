@@ -5,7 +5,6 @@ import math
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional as F
 from transformers import GPT2Config, GPT2Model
 from transformers.pytorch_utils import Conv1D
 
@@ -13,7 +12,7 @@ from distilrnn.bases import base_hash, load_body
 from distilrnn.checkpoint import write_json
 from distilrnn.distil import label_objective
 from distilrnn.errors import BadInput
-from distilrnn.lora import LoRALinear, inject, linear_maps, merge, select_maps
+from distilrnn.lora import Dropout, LoRALinear, inject, linear_maps, merge, select_maps
 from distilrnn.params.student import StudentModelParams
 from distilrnn.params.teacher import TuningParams
 from distilrnn.student import Student
@@ -75,10 +74,75 @@ def test_dropout_is_on_the_adapters_input_alone():
     torch.manual_seed(7)
     found = adapted(x)
     torch.manual_seed(7)
-    dropped = F.dropout(x, 0.5)
+    dropped = adapted.dropout(x)
     assert not torch.equal(dropped, x)
     torch.testing.assert_close(found, adapted.linear(x) + 2.0 * dropped @ adapted.U @ adapted.V.T)
     torch.testing.assert_close(adapted.eval()(x), x @ explicit_weight(adapted, "linear", 6.0).T + adapted.linear.bias)
+
+
+@pytest.mark.parametrize("p", [0.0, 0.1, 0.5, 0.99])
+def test_dropout_drops_each_element_alone_and_keeps_the_mean(p):
+    """Shares within five standard errors; neighbours, which share random bits, do not go together."""
+    torch.manual_seed(0)
+    x = torch.ones(2000, 303, requires_grad=True)
+    dropped = Dropout(p)(x)
+    zero = dropped == 0
+    error = 5 * math.sqrt(p * (1 - p) / x.numel())
+    assert abs(zero.double().mean() - p) <= error + 1e-5
+    torch.testing.assert_close(dropped[~zero], torch.full_like(dropped[~zero], 1 / (1 - p)), rtol=2e-3, atol=0)
+    assert abs(dropped.double().mean() - 1) <= error / (1 - p) + 1e-6
+    for step in (1, 2, 3, 4):
+        both = (zero.flatten()[:-step] & zero.flatten()[step:]).double().mean()
+        assert abs(both - p * p) <= 6 * math.sqrt(p * p / x.numel()) + 1e-5
+    dropped.sum().backward()
+    assert torch.equal(x.grad, dropped.detach())
+    assert torch.equal(Dropout(p).eval()(x), x)
+
+
+def test_dropout_takes_its_numbers_from_torchs_generator():
+    x = torch.ones(5, 7)
+    first, second, other = (torch.manual_seed(seed) and Dropout(0.5)(x) for seed in (3, 3, 4))
+    assert torch.equal(first, second)
+    assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("p", [0.1, 0.3, 0.9])
+def test_dropout_scales_by_the_share_that_it_really_keeps(p):
+    dropped = Dropout(p)(torch.ones(100, 100))
+    assert dropped.unique().tolist() == [0, pytest.approx(65536 / round((1 - p) * 65536), rel=1e-7)]
+
+
+def test_dropout_of_nearly_nothing_keeps_nearly_everything():
+    assert (Dropout(1e-6)(torch.ones(100, 100)) > 0).double().mean() > 0.99
+
+
+def test_dropout_seldom_repeats_itself():
+    torch.manual_seed(0)
+    drawn = {tuple(Dropout(0.5)(torch.ones(64)).tolist()) for _ in range(500)}
+    assert len(drawn) == 500
+
+
+def test_forward_in_bf16():
+    adapted = make("linear", alpha=6.0).float()
+    x = torch.randn(4, INPUTS)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = adapted(x)
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), adapted(x), rtol=0.05, atol=0.05)
+
+
+def test_zero_initial_values_fill_their_bounds():
+    adapted = LoRALinear(nn.Linear(400, 200), 4, None, "zero", 0.0)
+    assert not adapted.V.any()
+    assert 0.045 < adapted.U.max() <= 0.05 and -0.05 <= adapted.U.min() < -0.045
+    assert abs(adapted.U.mean()) < 0.005
+
+
+def test_inject_passes_the_settings_on():
+    model = nn.Sequential(nn.Linear(8, 6))
+    inject(model, TuningParams(rank=2, alpha=3.0, init="xavier", dropout=0.25))
+    assert (model[0].scale, model[0].dropout.p, model[0].U.shape[1]) == (1.5, 0.25, 2)
+    assert model[0].V.any()
 
 
 def test_xavier_initial_values_fill_their_bounds():
@@ -135,6 +199,8 @@ def test_targets_choose_by_name(targets, wanted):
 def test_a_target_that_matches_nothing_is_refused():
     with pytest.raises(BadInput, match=r"target 'q_proj' matches no linear map.*h\.attn\.c_attn"):
         inject(tiny_gpt2(), TuningParams(targets=("c_attn", "q_proj")))
+    with pytest.raises(BadInput, match=r"use all-linear or patterns of h\.a, h\.b$"):
+        select_maps(["h.0.a", "h.1.b", "h.1.a"], ["c"])
     with pytest.raises(BadInput, match="'attn'"):
         select_maps(["h.0.attn.c_attn"], ["attn"])
 

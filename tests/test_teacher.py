@@ -18,7 +18,7 @@ from distilrnn.params.base import BaseParams
 from distilrnn.params.teacher import TuningParams
 from distilrnn.pretraining import pretrain
 from distilrnn.stages.logits import compute_logits
-from distilrnn.teacher import build_teacher, freeze_in_bf16, load_teacher, save_adapter
+from distilrnn.teacher import Teacher, build_teacher, freeze_in_bf16, last_mlp, load_teacher, save_adapter
 from distilrnn.tokenizing import tokenize_corpus
 from distilrnn.tokens import read_tokens
 from distilrnn.training import Sentences, predict_logits, trainable
@@ -85,6 +85,40 @@ def test_the_head_reads_the_token_that_saw_the_sentence(base):
         changed[0, 3] += 1  # a token in the middle: either must notice
         assert not torch.allclose(teacher(changed, torch.tensor([6]))[0], found, atol=1e-7)
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_the_last_mlp_reads_one_token_a_sentence_and_nothing_changes(base):
+    """Logits and gradients against the same teacher without the shortcut."""
+    teacher = build_teacher(base, 2, TuningParams(rank=2, init="xavier", dropout=0), 0)
+    mlp = last_mlp(teacher.body)
+    assert (mlp is None) == (base.name in BIDIRECTIONAL)
+    ids, lengths = random_sentences()
+
+    def judged():
+        teacher.zero_grad()
+        logits = teacher(ids, lengths)
+        logits.square().sum().backward()
+        return [logits, *(p.grad.clone() for p in trainable(teacher).values())]
+
+    seen = []
+    if mlp is not None:
+        mlp.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0].shape[:2]))
+    short = judged()
+    assert seen == ([] if mlp is None else [(len(ids), 1)])
+    if mlp is not None:
+        mlp._forward_pre_hooks.clear()
+    for found, wanted in zip(short, judged(), strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-6)
+
+
+def test_a_gelu_in_one_pass_is_the_same_gelu():
+    config = transformers.GPT2Config(**ARCHITECTURES["gpt2"][1])
+    body = transformers.GPT2Model(config)
+    slow = body.h[0].mlp.act
+    Teacher(body, 2)
+    x = torch.linspace(-8, 8, 1001, dtype=torch.float64)
+    assert isinstance(body.h[0].mlp.act, torch.nn.GELU)
+    torch.testing.assert_close(body.h[0].mlp.act(x), slow(x), rtol=1e-12, atol=1e-12)
 
 
 def test_all_linear_maps_get_an_adapter(base):

@@ -20,7 +20,7 @@ from distilrnn.errors import Failure
 from distilrnn.params.common import SelectionParams, TrainingParams
 from distilrnn.progress import TrainingProgress
 from distilrnn.stages.common import learning_sentences
-from distilrnn.tokens import Tokens, epoch_batches, read_tokens, sorted_batches
+from distilrnn.tokens import Tokens, epoch_batches, parts, read_tokens, sorted_batches
 from distilrnn.training import Batch, Sentences, Step, evaluate, fit
 
 CPU = Device("cpu", "fp32", 1)
@@ -79,6 +79,22 @@ def test_inference_reads_each_sentence_once_the_longest_first():
     assert (np.diff(lengths[np.concatenate(batches)]) <= 0).all()
 
 
+@given(
+    lengths=st.lists(st.integers(1, 60), min_size=1, max_size=100),
+    batch_size=st.integers(1, 50),
+    most_tokens=st.integers(1, 200),
+)
+def test_parts_hold_every_sentence_once_and_no_more_tokens_than_allowed(lengths, batch_size, most_tokens):
+    lengths = np.array(lengths)
+    batches = sorted_batches(lengths, batch_size, most_tokens)
+    assert sorted(np.concatenate(batches)) == list(range(len(lengths)))
+    for rows in batches:
+        assert 1 <= len(rows) <= batch_size
+        assert len(rows) * lengths[rows].max() <= most_tokens or len(rows) == 1
+    rows = np.random.default_rng(0).permutation(len(lengths))
+    assert np.array_equal(parts(lengths, rows, None)[0], rows)
+
+
 def make_sentences(n=24, seed=0):
     random = np.random.default_rng(seed)
     lengths = random.integers(1, 7, n)
@@ -101,11 +117,12 @@ class Bag(nn.Module):
         return self.head(self.dropout((self.embedding(ids) * real[..., None]).sum(1) / lengths[:, None]))
 
 
-def run(model, objective=None, train=None, validation=None, seed=0, console=None, **params):
+def run(model, objective=None, train=None, validation=None, seed=0, console=None, most_tokens=None, **params):
     params = TrainingParams(**{"epochs": 1, "batch_size": 8, "learning_rate": 0.01, "precision": "fp32", **params})
     train = train or make_sentences()
     with TrainingProgress("bag", params.epochs, len(train.tokens), console) as progress:
-        return fit(model, train, validation or train, objective or label_objective(), params, seed, CPU, progress)
+        objective = objective or label_objective()
+        return fit(model, train, validation or train, objective, params, seed, CPU, progress, None, most_tokens)
 
 
 class Scripted(nn.Module):
@@ -242,6 +259,17 @@ def test_out_of_memory_makes_smaller_parts_with_the_same_update(needed, params, 
     said = capsys.readouterr().out
     assert f"out of memory: going on with {needed} parts a batch" in said
     assert said.count("out of memory") == int(math.log2(needed))
+
+
+@pytest.mark.parametrize("most_tokens", [1, 9, 30])
+def test_parts_of_few_tokens_make_the_same_steps(most_tokens):
+    whole, parted = Bag(), Bag()
+    expected = run(whole, epochs=3, clip_norm=0.5)
+    found = run(parted, epochs=3, clip_norm=0.5, most_tokens=most_tokens)
+    for name, weight in whole.state_dict().items():
+        torch.testing.assert_close(parted.state_dict()[name], weight, rtol=0, atol=1e-6)
+    for one, other in zip(expected.curves, found.curves, strict=True):
+        assert one == pytest.approx(other, abs=1e-6)
 
 
 def test_parts_of_a_batch_that_does_not_divide_evenly():

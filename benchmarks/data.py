@@ -1,0 +1,60 @@
+"""What is measured on: CoLA's sentences as GPT-2's tokenizer cuts them, or a stand-in of like lengths."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from distilrnn.corpus import read_split
+from distilrnn.splits import TRAIN
+from distilrnn.tokenizing import load_tokenizer
+from distilrnn.tokens import Tokens
+
+VOCABULARY, END_OF_TEXT = 50257, 50256
+MAX_LENGTH = 20
+"""The reference experiment cuts here."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """Token ids of sentences, each cut to 20 tokens, and labels."""
+
+    name: str
+    rows: list[list[int]]
+    labels: np.ndarray
+    """int64 [sentences]."""
+
+    def part(self, count: int, number: int) -> "Data":
+        """Some sentences, others for each number, the same for every contestant."""
+        chosen = np.random.RandomState(number).permutation(len(self.rows))[:count]
+        return Data(self.name, [self.rows[i] for i in chosen], self.labels[chosen])
+
+    @property
+    def tokens(self) -> Tokens:
+        """As this package reads them."""
+        offsets = np.concatenate([[0], np.cumsum([len(row) for row in self.rows])])
+        return Tokens(np.concatenate([np.asarray(row, np.int64) for row in self.rows]), offsets, self.labels)
+
+    @property
+    def types(self) -> np.ndarray:
+        """The token types that occur, and the one to pad with."""
+        return np.union1d(self.tokens.ids, [END_OF_TEXT])
+
+
+def cola(folder: Path, tokenizer: Path) -> Data:
+    """CoLA's training sentences; raises BadInput."""
+    examples = read_split(folder / f"{TRAIN}.tsv", 2)
+    encoded = load_tokenizer(tokenizer).encode_batch([example.sentence for example in examples])
+    labels = np.array([example.label for example in examples], np.int64)
+    return Data("CoLA", [encoding.ids[:MAX_LENGTH] for encoding in encoded], labels)
+
+
+def stand_in(sentences: int = 8551) -> Data:
+    """Random ids with CoLA's lengths (mean 9.4, 99th percentile 23), number of types (6,412) and share of labels."""
+    random = np.random.RandomState(0)
+    lengths = np.clip(random.gamma(4, 2.35, sentences).round(), 2, MAX_LENGTH).astype(int)
+    types = random.permutation(END_OF_TEXT)[:6412]
+    shares = 1 / np.arange(1, len(types) + 1)
+    ids = random.choice(types, lengths.sum(), p=shares / shares.sum())
+    rows = [row.tolist() for row in np.split(ids, np.cumsum(lengths)[:-1])]
+    return Data("stand-in", rows, (random.rand(sentences) < 0.7).astype(np.int64))

@@ -1,0 +1,147 @@
+"""Measure everything that a CPU can show, write benchmarks/results/, draw it, and print one table: `make bench`."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.sizes import TINY, Sizes
+from benchmarks.timing import RESULTS, write_result
+
+TOPICS = ("teacher", "distil", "baseline", "start", "jobs", "memory", "growth")
+"""Each is measured alone, and becomes results/<topic>.json."""
+
+
+def measure(
+    topics: list[str], cola: Path | None, tokenizer: Path | None, threads: int, sizes: Sizes, output: Path
+) -> dict:
+    """Measure some topics and write them; returns the results by topic."""
+    import torch
+
+    from benchmarks import data, jobs, models
+
+    console = Console(highlight=False)
+    torch.set_num_threads(threads)
+    real = cola is not None and tokenizer is not None
+    sentences = data.cola(cola, tokenizer) if real else data.stand_in()
+    if not real:
+        console.print(
+            "[bold]CoLA's folder or GPT-2's tokenizer is not given (--cola, --tokenizer): skipped; measured on a "
+            "stand-in of random tokens with CoLA's lengths, and on generated sentences[/bold]"
+        )
+        cola = tokenizer = None
+    in_process = {
+        "teacher": models.measure_teacher,
+        "distil": models.measure_distil,
+        "baseline": models.measure_baseline,
+    }
+    as_jobs: dict[str, Callable[[Any, Sizes], dict]] = {
+        "start": jobs.measure_start,
+        "jobs": jobs.measure_jobs,
+        "memory": jobs.measure_memory,
+        "growth": jobs.measure_growth,
+    }
+    results = {}
+    with TemporaryDirectory() as folder:
+        place = None
+        for topic in topics:
+            started = time.perf_counter()
+            if topic in in_process:
+                figures = in_process[topic](sentences, sizes, threads)
+            else:
+                place = place or jobs.Place(Path(folder), cola, tokenizer, threads)
+                figures = as_jobs[topic](place, sizes)
+            results[topic] = write_result(output, topic, threads, sizes.repeats, sentences.name, figures)
+            console.print(f"{topic}: measured in {time.perf_counter() - started:.0f} s")
+    return results
+
+
+def rows(results: dict[str, dict]) -> Iterator[tuple[str, str, str]]:
+    """What is measured, its median, and the range of the repeats."""
+    from benchmarks.drawing import ratios
+
+    def line(name: str, value: dict, unit: str, digits: int = 1) -> tuple[str, str, str]:
+        return name, f"{value['median']:.{digits}f} {unit}", f"{value['low']:.{digits}f} to {value['high']:.{digits}f}"
+
+    if "teacher" in results:
+        figures = results["teacher"]["figures"]
+        for precision, limit in figures["limit_gflops"].items():
+            yield line(f"matrix products, {precision}", limit, "GFLOP/s", 0)
+        for topic in ("training", "inference"):
+            for name, value in figures[topic]["sentences_per_second"].items():
+                yield line(f"teacher {topic}: {name}", value, "sentences/s")
+            for name, value in figures[topic]["share_of_limit"].items():
+                percent = {key: 100 * value[key] for key in ("median", "low", "high")}
+                yield line(f"teacher {topic}: {name}, real tokens' arithmetic", percent, "% of the limit", 0)
+    if "distil" in results:
+        figures = results["distil"]["figures"]
+        for name, value in figures["seconds"].items():
+            yield line(f"distillation of {figures['sentences']} sentences: {name}", value, "s", 2)
+        yield line("first student: bound by one pass at the limit", figures["bound_of_first_student"], "×")
+    if "baseline" in results:
+        for name, value in results["baseline"]["figures"]["sentences_per_second"].items():
+            yield line(f"RNN baseline: {name}", value, "sentences/s", 0)
+    for name, value in ratios(results):
+        yield line(name, value, "×")
+    if "start" in results:
+        figures = results["start"]["figures"]
+        yield "slowest --help of a script", f"{figures['slowest_help_seconds']:.2f} s", ""
+        yield line("student job: launch to first step", figures["student_first_step_seconds"], "s", 2)
+    if "jobs" in results:
+        figures = results["jobs"]["figures"]
+        for cores in ("cores 1", "cores 2"):
+            seconds = figures[cores]["seconds_per_further_trivial_job"]
+            yield f"Snakemake, {cores}: a further trivial job", f"{seconds:.3f} s", ""
+        yield "Snakemake: added to a student job", f"{figures['overhead_per_student_job_seconds']:.2f} s", ""
+        yield "student jobs, 2 cores against 1", f"{figures['speedup_of_two_cores']:.2f} ×", ""
+    if "memory" in results:
+        figures = results["memory"]["figures"]
+        yield "student job: peak memory", f"{figures['student_job_mb']:,.0f} MB", ""
+        yield "teacher job: peak memory", f"{figures['teacher_job_mb']:,.0f} MB", ""
+    if "growth" in results:
+        figures = results["growth"]["figures"]
+        largest = f"{figures['sizes'][-1]:,} sentences"
+        for step in ("corpus", "tokenize", "logits", "student"):
+            cost, peak = figures[step]["microseconds_per_sentence"][-1], figures[step]["peak_mb"][-1]
+            yield f"{step}, {largest}", f"{cost:.0f} µs a sentence", f"{peak:,.0f} MB"
+        rate = figures["tokenize_sentences_per_second"]
+        yield f"tokenize, {largest}, start counted", f"{rate:,.0f} sentences/s", ""
+
+
+def main(
+    topics: Annotated[list[str], typer.Argument(help=f"What to measure, of {', '.join(TOPICS)}.")] = list(TOPICS),  # noqa: B006
+    cola: Annotated[Path | None, typer.Option(help="Folder of CoLA's raw TSV files.")] = None,
+    tokenizer: Annotated[
+        Path | None, typer.Option(help="GPT-2's tokenizer.json, or its vocab.json and merges.txt.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = os.cpu_count() or 1,
+    output: Annotated[Path, typer.Option(help="Folder to write.")] = RESULTS,
+    tiny: Annotated[bool, typer.Option("--tiny", help="Sizes that only show that the code runs.")] = False,
+) -> None:
+    """Measure this package beside the textbook and Trainer + peft."""
+    from benchmarks.drawing import draw_growth, draw_ratios
+    from distilrnn.errors import BadInput
+
+    unknown = [topic for topic in topics if topic not in TOPICS]
+    if unknown:
+        raise BadInput(f"{unknown[0]} is nothing to measure: name some of {', '.join(TOPICS)}")
+    started = time.perf_counter()
+    results = measure(topics, cola, tokenizer, threads, TINY if tiny else Sizes(), output)
+    draw_ratios(results, output)
+    draw_growth(results, output)
+    table = Table("", "median", "range or memory", caption=f"{time.perf_counter() - started:.0f} s in all")
+    for row in rows(results):
+        table.add_row(*row)
+    Console(highlight=False).print(table)
+
+
+if __name__ == "__main__":
+    from distilrnn.command_line import run
+
+    run(main)
