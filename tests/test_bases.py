@@ -163,6 +163,14 @@ def test_full_disk_is_one_sentence_and_nothing_is_left(model, tmp_path):
     assert list((tmp_path / "base").iterdir()) == []
 
 
+def test_what_a_killed_process_left_is_removed_by_the_next(model, tmp_path):
+    left = tmp_path / "base" / ".writing.base.a1b2" / "model.safetensors"
+    left.parent.mkdir(parents=True)
+    left.write_text("half")
+    import_base(BaseParams(model=str(model)), tmp_path / "base")
+    assert sorted(path.name for path in (tmp_path / "base").iterdir()) == sorted([*FILES, "base.json"])
+
+
 @pytest.mark.parametrize("model", ["./nix", "/nix", "../nix", "~/nix", "a/b/c"])
 def test_folder_that_is_not_there(model):
     with pytest.raises(BadInput, match=r"no such model directory: mend bases\.<base>\.model"):
@@ -178,6 +186,15 @@ def test_gguf_that_is_not_there():
 def test_hub_id_without_a_revision(model, tmp_path):
     with pytest.raises(BadInput, match=r"as a hub id it has no revision: set bases\.<base>\.revision to a commit"):
         import_base(BaseParams(model=model), tmp_path / "base")
+    assert not (tmp_path / "base").exists()
+
+
+@pytest.mark.parametrize("revision", ["main", "v1.0", "607a30d", "0" * 39, "0" * 41, "G" * 40, ""])
+def test_hub_id_with_a_revision_that_can_change(tmp_path, revision):
+    with pytest.raises(
+        BadInput, match=rf"^gpt2: its revision is '{revision}': set bases\.<base>\.revision to a commit"
+    ):
+        import_base(BaseParams(model="gpt2", revision=revision), tmp_path / "base")
     assert not (tmp_path / "base").exists()
 
 

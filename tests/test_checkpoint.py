@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from fuzzing import fuzz
+from hypothesis import given
 from hypothesis import strategies as st
 
 from distilrnn.checkpoint import (
@@ -111,6 +112,44 @@ def test_interrupted_write_leaves_nothing(tmp_path):
         file.write(b"part")
         raise KeyboardInterrupt
     assert files_in(tmp_path) == []
+
+
+WRITE_FOR_EVER = """
+import sys, time
+from pathlib import Path
+from distilrnn.checkpoint import whole_file
+with whole_file(Path(sys.argv[1])) as file:
+    file.write(b"x" * 100_000)
+    print("writing", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("name", ["file", "a[1]*.b"])
+def test_what_a_killed_process_left_is_removed_by_the_next_that_writes_it(tmp_path, name):
+    path, other = tmp_path / name, tmp_path / f"{name}.json"
+    for target in (path, path, other):
+        with subprocess.Popen([sys.executable, "-c", WRITE_FOR_EVER, target], stdout=subprocess.PIPE) as process:
+            process.stdout.readline()
+            process.kill()
+    assert len(files_in(tmp_path)) == 2  # the second run removed what the first had left
+    write_atomically(path, "x")
+    (left,) = (file for file in files_in(tmp_path) if file != name)
+    assert left.startswith(f".writing.{name}.json.")
+    write_atomically(other, "x")
+    assert files_in(tmp_path) == sorted([name, f"{name}.json"])
+
+
+def test_of_two_that_write_one_file_at_once_the_later_wins_and_the_other_is_told(tmp_path):
+    path = tmp_path / "file"
+    with (
+        pytest.raises(Failure, match=r"file: could not be written \(another process writes it too"),
+        whole_file(path) as first,
+    ):
+        first.write(b"first")
+        write_atomically(path, b"second")
+    assert path.read_bytes() == b"second"
+    assert files_in(tmp_path) == ["file"]
 
 
 def test_file_too_big_for_the_process(tmp_path):
@@ -257,7 +296,11 @@ def test_wrong_kind_is_refused(tensors):
         load_tensors(tensors, "student")
 
 
-def test_numbers_that_numpy_lacks_are_refused(tmp_path):
+@pytest.mark.parametrize("taught", [False, True])
+def test_numbers_that_numpy_lacks_are_refused(tmp_path, taught):
+    """Also where a library has taught numpy this type, as onnx does."""
+    if taught:
+        pytest.importorskip("ml_dtypes")
     save_tensors(tmp_path / "x.safetensors", "logits", {"a": torch.zeros(2, dtype=torch.bfloat16)}, {})
     with pytest.raises(BadInput, match="a type that is not read here"):
         load_arrays(tmp_path / "x.safetensors", "logits")
@@ -278,7 +321,7 @@ def test_truncated_anywhere_is_refused(tensors, tmp_path):
             load_arrays(tmp_path / "cut.safetensors", "logits")
 
 
-@settings(deadline=None, max_examples=500)
+@fuzz(500)
 @given(
     st.one_of(
         st.binary(max_size=300),
@@ -299,7 +342,7 @@ def test_any_bytes_are_a_header_or_bad_input(tmp_path_factory, data):
         assert str(refused).startswith(str(path)) and "\n" not in str(refused)
 
 
-@settings(deadline=None, max_examples=300)
+@fuzz(300)
 @given(st.data())
 def test_any_flipped_byte_is_bad_input_or_still_whole(tmp_path_factory, data):
     folder = tmp_path_factory.getbasetemp()

@@ -120,3 +120,17 @@ def test_balanced_class_weights_are_scikit_learns():
     expected = compute_class_weight("balanced", classes=np.arange(3), y=labels)
     np.testing.assert_allclose(class_weights(labels, 3).numpy(), expected, rtol=1e-6)
     assert class_weights(labels, 3)[labels].mean().item() == pytest.approx(1, rel=1e-6)
+
+
+@pytest.mark.parametrize("objective", [label_objective, lambda: distil_objective(DistilParams())])
+def test_the_model_is_asked_about_the_batch(objective):
+    student, teacher = make_logits()
+    batch, asked = make_batch(teacher), []
+
+    class Asked(Fixed):
+        def forward(self, ids, lengths):
+            asked.append((ids, lengths))
+            return self.logits
+
+    objective()(Asked(student), batch)
+    assert asked == [(batch.ids, batch.lengths)]

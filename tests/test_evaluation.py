@@ -69,6 +69,19 @@ def test_metrics_agree_with_scikit_learn(classes):
     assert found["confusion"] == confusion_matrix(labels, predictions).tolist()
 
 
+def test_reliability_is_that_of_the_probabilities_in_ten_bins():
+    logits, labels, sources, names = draw(3)
+    found = evaluate(logits, labels, sources, names)
+    assert found["reliability"] == reliability(softmax(logits.astype(np.float64), axis=1), labels, 10)
+    assert len(found["reliability"]) == 10
+
+
+def test_a_class_that_neither_occurs_nor_is_predicted_has_f1_0(recwarn):
+    logits = np.array([[2.0, 0.0, -9.0], [0.0, 2.0, -9.0]], dtype=np.float32)
+    assert evaluate(logits, np.array([0, 1]), ["s", "s"], ["a", "b", "c"])["f1"] == {"a": 1.0, "b": 1.0, "c": 0.0}
+    assert not recwarn.list
+
+
 def test_the_accuracy_interval_is_wilsons():
     logits, labels, sources, names = draw(2)
     found = evaluate(logits, labels, sources, names, confidence=0.9)
@@ -200,5 +213,6 @@ def test_the_majority_system_is_scikit_learns_prior():
 
 def test_mean_and_std():
     assert mean_and_std([1, 2, 4]) == pytest.approx((7 / 3, np.sqrt(7 / 3)))
+    assert mean_and_std([1, 3]) == pytest.approx((2, np.sqrt(2)))
     assert mean_and_std([0.5]) == (0.5, None)
     assert mean_and_std([0.5, None]) == (None, None)

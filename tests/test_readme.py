@@ -18,7 +18,7 @@ def quoted_rows():
     linked = None
     for line in README.splitlines():
         linked = (LINK.findall(line) or [linked])[-1]
-        if line.startswith("|") and not line.startswith("| :"):
+        if linked and line.startswith("|") and not line.startswith("| :"):
             yield linked, cells(line)
 
 

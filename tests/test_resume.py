@@ -132,8 +132,8 @@ def test_a_state_of_other_code_or_other_inputs_is_not_used(tiny, workplace, monk
 def test_what_a_kill_left_half_written_is_removed(tiny, workplace):
     STATES.mkdir()
     state = resume.ResumeFile(Path("out"), {}).path
-    left = [state.with_name(f".{state.name}.{suffix}") for suffix in ("a1b2", "zz")]
-    others = state.with_name(".other.safetensors.a1b2")
+    left = [state.with_name(f".writing.{state.name}.{suffix}") for suffix in ("a1b2", "zz")]
+    others = state.with_name(".writing.other.safetensors.a1b2")
     for file in (*left, others):
         file.write_bytes(b"half")
     make(tiny, "student", Path("out"))
@@ -226,7 +226,7 @@ def test_the_same_seed_gives_the_same_bytes(tiny, workplace, kind, threads):
             train_teacher(tiny.base, tiny.tokens, Path(name), seed, threads, TUNING, teaching, SELECTION)
         else:
             rest = (seed, threads, MODEL, studying, SELECTION, DistilParams())
-            train_student(tiny.tokens, tiny.logits, Path(name), *rest)
+            train_student(tiny.tokens, [tiny.logits], Path(name), *rest)
     torch.set_num_threads(1)
     first, second, other = (contents(kind, Path(name)) for name in ("first", "second", "other"))
     assert first == second

@@ -85,6 +85,13 @@ def test_bootstrap_depends_on_its_seed_alone():
     assert (one != other).any()
 
 
+def test_bootstrap_passes_its_seed_on():
+    predictions, labels = draw(2)
+    one, same, other = (bootstrap({"a": one_system(predictions)}, labels, 2, 50, seed)["a"] for seed in (0, 0, 1))
+    assert (one.resampled_mcc == same.resampled_mcc).all()
+    assert (one.resampled_mcc != other.resampled_mcc).any()
+
+
 def test_resamples_that_fill_no_whole_chunk_are_all_made(monkeypatch):
     predictions, labels = draw(2)
     monkeypatch.setattr(statistics, "CHUNK", 7)
@@ -170,6 +177,15 @@ def test_the_median_mcnemar_of_an_even_number_of_seeds():
     expected = [2 * 0.5**12, 2 * 0.5**6]
     assert [test["p"] for test in tests["by_seed"]] == pytest.approx(expected)
     assert tests["p"] == pytest.approx(np.mean(expected))
+
+
+def test_compare_depends_on_its_seed_alone():
+    labels = np.zeros(30, dtype=int)
+    drawn = np.random.default_rng(0).integers(2, size=(6, 30))
+    found = bootstrap({"a": dict(enumerate(drawn[:3])), "b": dict(enumerate(drawn[3:]))}, labels, 2, 500, 0)
+    first, second, other = (compare(found["a"], found["b"], [(0, 0)], confidence=0.9, seed=k) for k in (5, 5, 6))
+    assert first == second
+    assert first != other
 
 
 def test_identical_systems_do_not_differ():
@@ -280,6 +296,22 @@ def test_sentences():
 def test_a_sentence_tells_of_single_seeds():
     single = {"better": [0], "worse": [0, 1]}
     assert "after Holm; one seed of lora-gpt2): " in decide([claim(seeds=single)], 0.95, 10_000)[0]["sentence"]
+
+    both = {"better": [0], "worse": [3]}
+    said = decide([claim(seeds=both)], 0.95, 10_000)[0]["sentence"]
+    assert "after Holm; one seed of lora-gpt2 and of distilrnn-gpt2): " in said
+
+
+@pytest.mark.parametrize(("p", "said"), [(0.00099, "p < 0.001 after"), (0.001, "p = 0.001 after")])
+def test_a_sentence_rounds_no_p_to_zero(p, said):
+    assert said in decide([claim(p=p)], 0.95, 10_000)[0]["sentence"]
+
+
+@pytest.mark.parametrize(("resamples", "possible"), [(38, False), (40, True)])
+def test_a_verdict_needs_resamples_for_the_smallest_p_that_there_can_be(resamples, possible):
+    """The smallest p is 2 / (resamples + 1)."""
+    sentence = decide([claim(p=0.5)], 0.95, resamples)[0]["sentence"]
+    assert (" after Holm; too few resamples to decide): " not in sentence) is possible
 
 
 def test_a_sentence_tells_that_no_verdict_was_possible():

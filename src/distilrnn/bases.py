@@ -142,7 +142,8 @@ def written_whole(output: Path) -> Iterator[Path]:
             try:
                 yield Path(scratch)
             except SafetensorError as error:
-                raise OSError(str(error)) from error
+                number = re.search(r"os error (\d+)", str(error))
+                raise OSError(int(number[1]) if number else 0, str(error)) from error
             for name in FILES:
                 (Path(scratch) / name).chmod(0o644)  # the tensors' file is made readable to its owner alone
                 (Path(scratch) / name).replace(output / name)

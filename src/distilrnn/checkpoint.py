@@ -166,9 +166,13 @@ def load_arrays(path: Path, kind: str) -> "tuple[dict[str, np.ndarray], dict[str
 
     header = read_header(path, kind)
     try:
-        return load_file(path), header
+        arrays = load_file(path)
     except (TypeError, AttributeError):  # bfloat16 and what else numpy lacks
-        raise BadInput(f"{path}: holds numbers of a type that is not read here: make it again") from None
+        arrays = None
+    # Other libraries teach numpy such types when they are imported; what is read must not depend on that.
+    if arrays is None or not all(array.dtype.isbuiltin == 1 for array in arrays.values()):
+        raise BadInput(f"{path}: holds numbers of a type that is not read here: make it again")
+    return arrays, header
 
 
 def file_hash(path: Path) -> str:
