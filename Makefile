@@ -9,7 +9,7 @@ run: $(BIN)/installed
 	snakemake --cores 1 --resources gpu=1
 
 test: $(BIN)/installed lint
-	pytest --cov
+	pytest --cov --numprocesses auto
 
 lint: $(BIN)/installed
 	ruff check
