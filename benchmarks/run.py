@@ -13,6 +13,7 @@ from rich.table import Table
 
 from benchmarks.sizes import TINY, Sizes
 from benchmarks.timing import RESULTS, write_result
+from distilrnn.checkpoint import read_json
 
 TOPICS = ("teacher", "distil", "baseline", "start", "jobs", "memory", "growth")
 """Each is measured alone, and becomes results/<topic>.json."""
@@ -20,8 +21,8 @@ TOPICS = ("teacher", "distil", "baseline", "start", "jobs", "memory", "growth")
 
 def measure(
     topics: list[str], cola: Path | None, tokenizer: Path | None, threads: int, sizes: Sizes, output: Path
-) -> dict:
-    """Measure some topics and write them; returns the results by topic."""
+) -> None:
+    """Measure some topics, and write each one's results."""
     import torch
 
     from benchmarks import data, jobs, models
@@ -47,7 +48,6 @@ def measure(
         "memory": jobs.measure_memory,
         "growth": jobs.measure_growth,
     }
-    results = {}
     with TemporaryDirectory() as folder:
         place = None
         for topic in topics:
@@ -57,9 +57,13 @@ def measure(
             else:
                 place = place or jobs.Place(Path(folder), cola, tokenizer, threads)
                 figures = as_jobs[topic](place, sizes)
-            results[topic] = write_result(output, topic, threads, sizes.repeats, sentences.name, figures)
+            write_result(output, topic, threads, sizes.repeats, sentences.name, figures)
             console.print(f"{topic}: measured in {time.perf_counter() - started:.0f} s")
-    return results
+
+
+def recorded(folder: Path) -> dict[str, dict]:
+    """Every topic that was measured, now or before: a run of some topics leaves the others' results as they are."""
+    return {topic: read_json(folder / f"{topic}.json") for topic in TOPICS if (folder / f"{topic}.json").is_file()}
 
 
 def rows(results: dict[str, dict]) -> Iterator[tuple[str, str, str]]:
@@ -132,7 +136,8 @@ def main(
     if unknown:
         raise BadInput(f"{unknown[0]} is nothing to measure: name some of {', '.join(TOPICS)}")
     started = time.perf_counter()
-    results = measure(topics, cola, tokenizer, threads, TINY if tiny else Sizes(), output)
+    measure(topics, cola, tokenizer, threads, TINY if tiny else Sizes(), output)
+    results = recorded(output)
     draw_ratios(results, output)
     draw_growth(results, output)
     table = Table("", "median", "range or memory", caption=f"{time.perf_counter() - started:.0f} s in all")
