@@ -21,8 +21,8 @@ TOPICS = ("teacher", "distil", "baseline", "start", "jobs", "memory", "growth")
 
 def measure(
     topics: list[str], cola: Path | None, tokenizer: Path | None, threads: int, sizes: Sizes, output: Path
-) -> None:
-    """Measure some topics, and write each one's results."""
+) -> dict[str, dict]:
+    """Measure some topics and write each one's results; returns them by topic."""
     import torch
 
     from benchmarks import data, jobs, models
@@ -48,6 +48,7 @@ def measure(
         "memory": jobs.measure_memory,
         "growth": jobs.measure_growth,
     }
+    results = {}
     with TemporaryDirectory() as folder:
         place = None
         for topic in topics:
@@ -57,8 +58,9 @@ def measure(
             else:
                 place = place or jobs.Place(Path(folder), cola, tokenizer, threads)
                 figures = as_jobs[topic](place, sizes)
-            write_result(output, topic, threads, sizes.repeats, sentences.name, figures)
+            results[topic] = write_result(output, topic, threads, sizes.repeats, sentences.name, figures)
             console.print(f"{topic}: measured in {time.perf_counter() - started:.0f} s")
+    return results
 
 
 def recorded(folder: Path) -> dict[str, dict]:
