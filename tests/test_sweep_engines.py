@@ -3,30 +3,15 @@
 import json
 
 import pytest
-from workflow_repository import PARAMS, new_repository
+from workflow_repository import PARAMS, REAL, new_repository
 
 pytestmark = pytest.mark.slow
 
-WHAT_FOLLOWS = {"measure", "evaluate", "export", "report"}
-SMALL = {
-    "experiment": "real",
-    "seeds": [0],
-    "corpus": {"train_size": 60, "dev_size": 30, "unlabelled_size": 200},
-    "bases": {"tiny": {"vocabulary": 300, "width": 16, "layers": 1, "heads": 2, "context": 256, "epochs": 1}},
-    "tokenize": {"max_length": None},
-    "selection": {"validation": "train_holdout"},
-    "teachers": {"tiny": {"base": "tiny", "seeds": [0, 1], "tuning": {"rank": 2}, "training": {"epochs": 1}}},
+SMALL = REAL | {
+    "teachers": {"tiny": REAL["teachers"]["tiny"] | {"seeds": [0, 1], "tuning": {"rank": 2}}},
     "students": {
-        "rnn": {
-            "tokenizer": "tiny",
-            "model": {"embedding": 8, "hidden": 8},
-            "training": {"epochs": 1},
-            "distil": {"temperature": [1.0, 4.0]},
-            "ensembles": {"both": ["tiny"]},
-        }
+        "rnn": REAL["students"]["rnn"] | {"distil": {"temperature": [1.0, 4.0]}, "ensembles": {"both": ["tiny"]}}
     },
-    "evaluate": {"resamples": 100},
-    "measure": {"sentences": 10},
 }
 
 

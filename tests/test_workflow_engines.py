@@ -9,26 +9,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from workflow_repository import PARAMS, Repository, new_repository
+from workflow_repository import PARAMS, REAL, Repository, new_repository
 
 pytestmark = pytest.mark.slow
 
 ONE_STUDENT = {"demo/students/rnn/tiny/seed0"}
 WHAT_FOLLOWS = {"measure", "evaluate", "export", "report"}
-
-REAL = {
-    "experiment": "real",
-    "seeds": [0],
-    "corpus": {"train_size": 60, "dev_size": 30, "unlabelled_size": 200},
-    "bases": {"tiny": {"vocabulary": 300, "width": 16, "layers": 1, "heads": 2, "context": 256, "epochs": 1}},
-    "tokenize": {"max_length": None},
-    "selection": {"validation": "train_holdout"},
-    "teachers": {"tiny": {"base": "tiny", "training": {"epochs": 1}}},
-    "students": {"rnn": {"tokenizer": "tiny", "model": {"embedding": 8, "hidden": 8}, "training": {"epochs": 1}}},
-    "evaluate": {"resamples": 100},
-    "measure": {"sentences": 10},
-}
-"""As small as the real scripts take it."""
 
 
 def with_temperature(temperature: float) -> dict:

@@ -39,6 +39,20 @@ PARAMS = {
     "evaluate": {"resamples": 100},
 }
 
+REAL = {
+    "experiment": "real",
+    "seeds": [0],
+    "corpus": {"train_size": 60, "dev_size": 30, "unlabelled_size": 200},
+    "bases": {"tiny": {"vocabulary": 300, "width": 16, "layers": 1, "heads": 2, "context": 256, "epochs": 1}},
+    "tokenize": {"max_length": None},
+    "selection": {"validation": "train_holdout"},
+    "teachers": {"tiny": {"base": "tiny", "training": {"epochs": 1}}},
+    "students": {"rnn": {"tokenizer": "tiny", "model": {"embedding": 8, "hidden": 8}, "training": {"epochs": 1}}},
+    "evaluate": {"resamples": 100},
+    "measure": {"sentences": 10},
+}
+"""As small as the real scripts take it."""
+
 
 @dataclass(frozen=True)
 class Done:

@@ -12,7 +12,7 @@ import numpy as np
 
 from distilrnn import layout, statistics
 from distilrnn.checkpoint import write_atomically, write_json
-from distilrnn.choice import choose
+from distilrnn.choice import compared
 from distilrnn.curves import CURVE_COLUMNS, Curve, read_curve, to_csv
 from distilrnn.evaluation import FIDELITY, SCALARS, evaluate, fidelity, mean_and_std, prior_logits
 from distilrnn.evaluation_inputs import Corpus, Run, read_corpus, read_logits, read_run, require_every_run
@@ -60,7 +60,7 @@ def assess(params: Path) -> tuple[dict[str, Any], dict[str, Any]]:
                 seed: read_run(_checkpoint(folder, system, seed, "run.json"), corpus) for seed in system.seeds
             }
     add_ensembles(experiment, systems, logits, runs)
-    chosen = choose(systems, {label: _validation_accuracy(of_seeds) for label, of_seeds in runs.items()})
+    chosen = compared(experiment, folder)
     every, claims = judge(experiment, systems, chosen, corpus, logits, runs)
     details = {system.name: every[system.label] | {"system": system.name} for system in [MAJORITY, *chosen]}
     curves = {
@@ -88,10 +88,6 @@ def assess(params: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _checkpoint(folder: Path, system: System, seed: int, file: str) -> Path:
     return layout.checkpoint_folder(folder, system, seed) / file
-
-
-def _validation_accuracy(runs: Mapping[int, Run]) -> float:
-    return float(np.mean([run.training["validation_accuracy"] or 0.0 for run in runs.values()]))
 
 
 def add_ensembles(experiment: Experiment, systems: Sequence[System], logits: Logits, runs: Runs) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from distilrnn.wording import NOTHING, hundredths, measure_title, significant, split_title
+from distilrnn.wording import hundredths, measure_title, significant, split_title, spread
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -56,11 +56,6 @@ def score(of_split: Mapping[str, Any], measure: str) -> str:
 def bounds(of_split: Mapping[str, Any], measure: str, between: str) -> str:
     """The two ends of an interval."""
     return between.join(map(hundredths, of_split[f"{measure}_interval"]))
-
-
-def spread(mean: float | None, std: float | None) -> str:
-    """Mean ± standard deviation, times 100; '–' for none."""
-    return NOTHING if mean is None else hundredths(mean) + (f" ± {hundredths(std)}" if std is not None else "")
 
 
 def to_rich(name: str, variants: Sequence[Mapping[str, Any]], split: str) -> "Table":

@@ -19,6 +19,7 @@ from distilrnn.wording import (
     short_titles,
     significant,
     split_title,
+    spread,
 )
 
 if TYPE_CHECKING:
@@ -44,9 +45,7 @@ class Score:
     @property
     def text(self) -> str:
         """The mean (± standard deviation), times 100, with one decimal."""
-        if self.mean is None:
-            return NOTHING
-        return hundredths(self.mean) + (f" ± {hundredths(self.std)}" if self.std is not None else "")
+        return spread(self.mean, self.std)
 
     def interval_text(self, between: str = " to ") -> str:
         """The interval's two ends, times 100; empty where there is none."""

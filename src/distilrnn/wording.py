@@ -36,6 +36,11 @@ def hundredths(value: float | None, decimals: int = 1, sign: str = "-") -> str:
     return NOTHING if value is None else number(100 * value, decimals, sign)
 
 
+def spread(mean: float | None, std: float | None) -> str:
+    """Mean ± standard deviation, times 100; '–' for none, and no ± without a deviation."""
+    return NOTHING if mean is None else hundredths(mean) + (f" ± {hundredths(std)}" if std is not None else "")
+
+
 def number(value: float, decimals: int = 1, sign: str = "-") -> str:
     """A number with a real minus sign, and no minus before a zero; sign '+' writes the plus too."""
     return f"{round(value, decimals) + 0.0:{sign}.{decimals}f}".replace("-", "−")
