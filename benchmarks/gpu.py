@@ -22,8 +22,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import data
-from benchmarks.data import END_OF_TEXT, Data
-from benchmarks.models import arithmetic, our_fit, our_student, our_teacher
+from benchmarks.data import Data
+from benchmarks.models import arithmetic, our_fit, our_logits, our_student, our_teacher
 from benchmarks.sizes import TINY, Sizes
 from benchmarks.timing import RESULTS, multiply_rate, write_result
 from distilrnn.command_line import run
@@ -32,7 +32,6 @@ from distilrnn.distil import distil_objective, label_objective
 from distilrnn.errors import BadInput
 from distilrnn.lora import merge
 from distilrnn.params.student import DistilParams
-from distilrnn.training import Sentences, predict_logits
 
 TEACHERS = {
     "gpt2": {"width": 768, "layers": 12, "heads": 12, "epochs": 10},
@@ -71,10 +70,7 @@ def measure(data: Data, tiny: bool) -> dict[str, Any]:
         rows.append(Row(f"lora-{name}", _now(device.name) - started, flops))
         started = _now(device.name)
         merge(teacher.body)
-        logits[name] = [
-            predict_logits(teacher, Sentences(part.tokens, END_OF_TEXT), 512, device, most_tokens)
-            for part in (data, dev)
-        ]
+        logits[name] = [our_logits(teacher, part, device, sizes, batch_size=512) for part in (data, dev)]
         flops = arithmetic(teacher, data, training=False) + arithmetic(teacher, dev, training=False)
         rows.append(Row(f"logits of {name}", _now(device.name) - started, flops))
         del teacher

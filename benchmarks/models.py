@@ -24,7 +24,7 @@ from distilrnn.params.student import DistilParams, StudentModelParams
 from distilrnn.params.teacher import TuningParams
 from distilrnn.progress import TrainingProgress
 from distilrnn.student import Student
-from distilrnn.teacher import Teacher, freeze_in_bf16, last_mlp, tune
+from distilrnn.teacher import Teacher, last_mlp, place, tune
 from distilrnn.training import Objective, Sentences, fit, predict_logits
 
 RANK = 4
@@ -47,10 +47,7 @@ def our_teacher(sizes: Sizes, device: Device) -> Teacher:
     """A teacher of this package with random weights."""
     teacher = Teacher(GPT2Model(gpt2(sizes)), 2)
     tune(teacher, TuningParams(rank=RANK, init="xavier"))
-    teacher.to(device.name)
-    if device.precision == "bf16":
-        freeze_in_bf16(teacher)
-    return teacher
+    return place(teacher, device)
 
 
 def our_fit(
@@ -78,6 +75,14 @@ def our_fit(
     params = TrainingParams(epochs=epochs, batch_size=textbook.BATCH, learning_rate=textbook.RATE)
     with TrainingProgress("benchmark", epochs, len(data.rows), Console(file=io.StringIO())) as progress:
         return fit(model, train, validation, objective, params, 0, device, progress, most_tokens=most_tokens).seconds
+
+
+def our_logits(
+    teacher: Teacher, data: Data, device: Device, sizes: Sizes, batch_size: int = textbook.BATCH
+) -> np.ndarray:
+    """The teacher's logits [sentences, 2]."""
+    sentences = Sentences(data.tokens, END_OF_TEXT)
+    return predict_logits(teacher, sentences, batch_size, device, device.most_tokens(sizes.width))
 
 
 def our_student(data: Data, sizes: Sizes, pooling: str = "last_token") -> Student:
@@ -142,12 +147,7 @@ def measure_teacher(data: Data, sizes: Sizes, threads: int) -> dict:
 
     def infer_ours(precision: str) -> Callable[[int], float]:
         def measure(repeat: int) -> float:
-            device, sentences = devices[precision], Sentences(parts[repeat].tokens, END_OF_TEXT)
-            return seconds(
-                lambda: predict_logits(
-                    ours[precision], sentences, textbook.BATCH, device, device.most_tokens(sizes.width)
-                )
-            )
+            return seconds(lambda: our_logits(ours[precision], parts[repeat], devices[precision], sizes))
 
         return measure
 
@@ -207,17 +207,12 @@ def measure_distil(data: Data, sizes: Sizes, threads: int) -> dict:
 
     def teacher_pass(repeat: int) -> float:
         limits.append(multiply_rate(_dtype(device.precision), size=sizes.product))
-        sentences = Sentences(parts[repeat].tokens, END_OF_TEXT)
-
-        def work() -> None:
-            logits.append(predict_logits(teacher, sentences, textbook.BATCH, device, device.most_tokens(sizes.width)))
-
-        passes.append(seconds(work))
+        passes.append(seconds(lambda: logits.append(our_logits(teacher, parts[repeat], device, sizes))))
         return passes[-1]
 
     def further(repeat: int) -> float:
         student = our_student(data, sizes)
-        return our_fit(student, parts[repeat], objective, sizes.epochs, devices["fp32"], logits=[logits[repeat]])
+        return our_fit(student, parts[repeat], objective, sizes.epochs, device, logits=[logits[repeat]])
 
     def plainly(repeat: int) -> float:
         student = textbook.Student(VOCABULARY, sizes.width)
@@ -237,7 +232,7 @@ def measure_distil(data: Data, sizes: Sizes, threads: int) -> dict:
     return {
         "sentences": sizes.distil_sentences,
         "epochs": sizes.epochs,
-        "teacher_precision": device.precision,
+        "precision": device.precision,
         "seconds": {
             "first student": spread(first),
             "further student": spread(found["further student"]),
@@ -254,23 +249,22 @@ def measure_distil(data: Data, sizes: Sizes, threads: int) -> dict:
 
 def measure_baseline(data: Data, sizes: Sizes, threads: int) -> dict:
     """One epoch of the RNN on labels; also read at the last time step, as the reference does."""
-    device = _devices(threads)["fp32"]
     parts = [data.part(sizes.baseline_sentences, 200 + number) for number in range(sizes.repeats)]
     plain_parts = [textbook.dataset(part.rows, part.labels, END_OF_TEXT) for part in parts]
-    students = {
-        "ours, last token": (our_student(data, sizes), None),
-        "ours, last step": (our_student(data, sizes, "last_step"), MAX_LENGTH),
-    }
+    contestants: dict[str, Callable[[int], float]] = {}
+    for precision, device in _devices(threads).items():
+        for pooling, width in (("last_token", None), ("last_step", MAX_LENGTH)):
+            student = our_student(data, sizes, pooling)
+            contestants[f"ours, {pooling.replace('_', ' ')}, {precision}"] = lambda r, s=student, d=device, w=width: (
+                our_fit(s, parts[r], label_objective(), 1, d, width=w)
+            )
     plain = textbook.Student(VOCABULARY, sizes.width)
     optimizer = textbook.adam(plain)
-    contestants: dict[str, Callable[[int], float]] = {
-        name: lambda r, s=student, w=width: our_fit(s, parts[r], label_objective(), 1, device, width=w)
-        for name, (student, width) in students.items()
-    }
+    ours = list(contestants)
     contestants["textbook"] = lambda r: seconds(lambda: textbook.train_student(plain, plain_parts[r], optimizer))
     rates = _rates(interleaved(contestants, sizes.repeats), sizes.baseline_sentences)
     return {
         "sentences": sizes.baseline_sentences,
         "sentences_per_second": {name: spread(values) for name, values in rates.items()},
-        "ratios": {f"{name} / textbook": ratio(rates[name], rates["textbook"]) for name in students},
+        "ratios": {f"{name} / textbook": ratio(rates[name], rates["textbook"]) for name in ours},
     }

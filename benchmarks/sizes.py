@@ -13,7 +13,7 @@ class Sizes:
     heads: int = 12
     product: int = 2048
     """Rows and columns of the matrices that measure the machine's limit."""
-    teacher_sentences: int = 256
+    teacher_sentences: int = 384
     distil_sentences: int = 384
     epochs: int = 4
     baseline_sentences: int = 1024

@@ -22,6 +22,7 @@ from distilrnn.checkpoint import (
     file_hash,
     load_arrays,
     load_tensors,
+    mapped_tensors,
     read_header,
     read_json,
     require_equal,
@@ -229,6 +230,22 @@ def tensors(tmp_path):
     path = tmp_path / "x.safetensors"
     save_tensors(path, "logits", {"a": torch.arange(6.0).reshape(2, 3).T, "b": torch.tensor([1])}, {"seed": 3})
     return path
+
+
+def test_arrays_that_are_filled_in_are_the_file(tmp_path):
+    path, values = tmp_path / "x.safetensors", np.arange(6, dtype=np.float32).reshape(3, 2)
+    shapes = {"b": (np.dtype(np.int64), (3,)), "a": (np.dtype(np.float32), (3, 2)), "none": (np.dtype(np.int64), (0,))}
+    with mapped_tensors(path, "logits", shapes, {"seed": 3}) as arrays:
+        assert not path.exists()
+        arrays["b"][:], arrays["a"][:] = [5, 6, 7], values
+    for load in (load_tensors, load_arrays):
+        found, header = load(path, "logits")
+        assert header == {"kind": "logits", "format": 1, "seed": 3}
+        assert found["b"].tolist() == [5, 6, 7] and np.array_equal(found["a"], values) and len(found["none"]) == 0
+    with pytest.raises(ValueError), mapped_tensors(path, "logits", shapes, {"seed": 4}):
+        raise ValueError
+    assert read_header(path)["seed"] == 3
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
 def test_tensors_come_back_with_their_header(tensors):

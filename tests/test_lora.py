@@ -1,6 +1,7 @@
 """LoRA against its equation, and against the reference experiment's parameter counts."""
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -11,8 +12,9 @@ from transformers.pytorch_utils import Conv1D
 from distilrnn.bases import base_hash, load_body
 from distilrnn.checkpoint import write_json
 from distilrnn.distil import label_objective
+from distilrnn.dropout import Dropout, seeded
 from distilrnn.errors import BadInput
-from distilrnn.lora import Dropout, LoRALinear, inject, linear_maps, merge, select_maps
+from distilrnn.lora import LoRALinear, inject, linear_maps, merge, select_maps
 from distilrnn.params.student import StudentModelParams
 from distilrnn.params.teacher import TuningParams
 from distilrnn.student import Student
@@ -59,12 +61,14 @@ def test_forward_and_merge_are_the_explicit_sum(kind, init, alpha):
 def test_gradients_are_those_of_the_explicit_sum(kind):
     adapted = make(kind, alpha=6.0)
     adapted.linear.requires_grad_(False)
-    x = torch.randn(4, INPUTS, dtype=torch.float64)
+    x = torch.randn(4, INPUTS, dtype=torch.float64, requires_grad=True)
     upstream = torch.randn(4, OUTPUTS, dtype=torch.float64)
     (adapted(x) * upstream).sum().backward()
     scale = 6.0 / RANK
-    torch.testing.assert_close(adapted.U.grad, scale * x.T @ upstream @ adapted.V.detach())
-    torch.testing.assert_close(adapted.V.grad, scale * upstream.T @ x @ adapted.U.detach())
+    given = x.detach()
+    torch.testing.assert_close(adapted.U.grad, scale * given.T @ upstream @ adapted.V.detach())
+    torch.testing.assert_close(adapted.V.grad, scale * upstream.T @ given @ adapted.U.detach())
+    torch.testing.assert_close(x.grad, upstream @ explicit_weight(adapted, kind, 6.0).detach())
     assert all(p.grad is None for p in adapted.linear.parameters())
 
 
@@ -97,6 +101,22 @@ def test_dropout_drops_each_element_alone_and_keeps_the_mean(p):
     dropped.sum().backward()
     assert torch.equal(x.grad, dropped.detach())
     assert torch.equal(Dropout(p).eval()(x), x)
+
+
+def test_dropout_in_a_thread_has_numbers_of_its_own():
+    x = torch.ones(300, 300)
+
+    def draw(seed):
+        with seeded(7, seed):
+            return [Dropout(0.5)(x) for _ in range(3)]
+
+    calm = [draw(seed) for seed in range(6)]
+    with ThreadPoolExecutor(6) as threads:
+        together = list(threads.map(draw, range(6)))
+    for one, other in zip(calm, together, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+    assert not torch.equal(calm[0][0], calm[1][0])
+    assert not torch.equal(calm[0][0], calm[0][1])
 
 
 def test_dropout_takes_its_numbers_from_torchs_generator():

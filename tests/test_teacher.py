@@ -1,27 +1,33 @@
 """Teachers of several architectures: what is read, what is trained, and that files fit only where they belong."""
 
+import io
 import json
 
 import numpy as np
 import pytest
 import torch
 import transformers
+from rich.console import Console
 from tiny import BASE, CORPUS, TEACHING, TUNING, make_corpus, study, teach
 
+from distilrnn.activations import GELU
 from distilrnn.bases import import_base, read_base
 from distilrnn.checkpoint import load_arrays, load_tensors, read_header, read_json, save_tensors
 from distilrnn.corpus import SPLITS, TRAIN
 from distilrnn.device import Device
+from distilrnn.distil import label_objective
 from distilrnn.errors import BadInput, Failure
 from distilrnn.lora import LoRALinear, linear_maps
 from distilrnn.params.base import BaseParams
+from distilrnn.params.common import TrainingParams
 from distilrnn.params.teacher import TuningParams
 from distilrnn.pretraining import pretrain
+from distilrnn.progress import TrainingProgress
 from distilrnn.stages.logits import compute_logits
-from distilrnn.teacher import Teacher, build_teacher, freeze_in_bf16, last_mlp, load_teacher, save_adapter
+from distilrnn.teacher import Teacher, build_teacher, freeze_in_bf16, last_mlp, load_teacher, place, save_adapter
 from distilrnn.tokenizing import tokenize_corpus
-from distilrnn.tokens import read_tokens
-from distilrnn.training import Sentences, predict_logits, trainable
+from distilrnn.tokens import read_summary, read_tokens
+from distilrnn.training import Sentences, fit, predict_logits, trainable
 
 SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
 LLAMA = {**SMALL, "num_key_value_heads": 1, "head_dim": 8, "max_position_embeddings": 32, "vocab_size": 500}
@@ -111,14 +117,49 @@ def test_the_last_mlp_reads_one_token_a_sentence_and_nothing_changes(base):
         torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-6)
 
 
-def test_a_gelu_in_one_pass_is_the_same_gelu():
-    config = transformers.GPT2Config(**ARCHITECTURES["gpt2"][1])
-    body = transformers.GPT2Model(config)
+def test_gpt2s_activation_is_the_fast_one():
+    body = transformers.GPT2Model(transformers.GPT2Config(**ARCHITECTURES["gpt2"][1]))
     slow = body.h[0].mlp.act
     Teacher(body, 2)
     x = torch.linspace(-8, 8, 1001, dtype=torch.float64)
-    assert isinstance(body.h[0].mlp.act, torch.nn.GELU)
+    assert isinstance(body.h[0].mlp.act, GELU)
     torch.testing.assert_close(body.h[0].mlp.act(x), slow(x), rtol=1e-12, atol=1e-12)
+
+
+def test_bf16_on_a_cpu_attends_in_plain_products(base):
+    teacher = build_teacher(base, 2, TuningParams(rank=2), 0).eval()
+    ids, lengths = random_sentences()
+    fp32, bf16 = Device("cpu", "fp32", 1), Device("cpu", "bf16", 1)
+    with torch.no_grad():
+        exact = place(teacher, fp32)(ids, lengths)
+        assert teacher.body.config._attn_implementation == "sdpa"
+        place(teacher, bf16)
+        with bf16.autocast():
+            close = teacher(ids, lengths)
+    assert teacher.body.config._attn_implementation == "eager"
+    torch.testing.assert_close(close.float(), exact, rtol=0.1, atol=0.05)
+
+
+def test_results_do_not_depend_on_the_number_of_threads(tiny):
+    summary = read_summary(tiny.tokens)
+
+    def trained(threads):
+        torch.set_num_threads(threads)
+        device = Device("cpu", "fp32", threads)
+        teacher = place(build_teacher(tiny.base, 2, TuningParams(rank=2, dropout=0.3), 0), device)
+        sentences = Sentences(read_tokens(tiny.tokens, TRAIN), summary["pad_id"])
+        params = TrainingParams(epochs=2, batch_size=16, learning_rate=0.01, precision="fp32")
+        with TrainingProgress("teacher", 2, len(sentences.tokens), Console(file=io.StringIO())) as progress:
+            fit(teacher, sentences, sentences, label_objective(), params, 0, device, progress, None, most_tokens=40)
+        return trainable(teacher), predict_logits(teacher, sentences, 16, device, most_tokens=40)
+
+    before = torch.get_num_threads()
+    try:
+        one, three = trained(1), trained(3)
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(one[0][name], three[0][name]) for name in one[0])
+    assert np.array_equal(one[1], three[1])
 
 
 def test_all_linear_maps_get_an_adapter(base):

@@ -143,7 +143,7 @@ def test_tokens_are_those_of_the_tokenizer(tmp_path, corpus, words):
     assert tokens.ids.tolist() == [2, 3, 4, 2, 1, 1, 1, 4, 4]
     assert tokens.offsets.tolist() == [0, 3, 8, 9]
     assert tokens.labels.tolist() == [1, 0, 1]
-    assert all(array.dtype == np.int64 for array in (tokens.ids, tokens.offsets, tokens.labels))
+    assert all(array.dtype == np.int64 for array in (tokens.offsets, tokens.labels, *tokens.padded(np.arange(3), 0)))
     counts = {"sentences": 3, "tokens": 9, "longest": 5, "mean": 3.0, "truncated": 0}
     assert summary == read_summary(tmp_path / "tokens")
     assert summary["splits"] == dict.fromkeys(SPLITS, counts)

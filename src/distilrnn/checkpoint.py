@@ -8,10 +8,11 @@ import errno
 import glob
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -61,7 +62,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=remove_half_written(path))
         temporary = Path(name)
         try:
-            with os.fdopen(descriptor, "wb") as file:
+            with os.fdopen(descriptor, "w+b") as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
@@ -125,9 +126,45 @@ def save_tensors(path: Path, kind: str, tensors: "dict[str, torch.Tensor]", head
     """Write tensors with their header as one safetensors file, atomically and with the same bytes every time."""
     from safetensors.torch import save
 
-    text = json.dumps({"kind": kind, "format": FORMAT, **header}, sort_keys=True, allow_nan=False)
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_atomically(path, save(contiguous, {HEADER_KEY: text}))
+    write_atomically(path, save(contiguous, {HEADER_KEY: _header_text(kind, header)}))
+
+
+def _header_text(kind: str, header: dict[str, Any]) -> str:
+    return json.dumps({"kind": kind, "format": FORMAT, **header}, sort_keys=True, allow_nan=False)
+
+
+@contextmanager
+def mapped_tensors(
+    path: Path, kind: str, shapes: "Mapping[str, tuple[np.dtype, tuple[int, ...]]]", header: dict[str, Any]
+) -> "Iterator[dict[str, np.ndarray]]":
+    """Arrays of these types and shapes, to be filled in: what is written to them goes to the file, not to memory.
+
+    The file is as `save_tensors` writes it, and appears when all is written; raises Failure, and then leaves none.
+    """
+    import numpy as np
+
+    names = {np.dtype(np.int64): "I64", np.dtype(np.float32): "F32"}
+    described: dict[str, Any] = {"__metadata__": {HEADER_KEY: _header_text(kind, header)}}
+    end = 0
+    for name, (kind_of_number, shape) in shapes.items():
+        start, end = end, end + kind_of_number.itemsize * math.prod(shape)
+        described[name] = {"dtype": names[kind_of_number], "shape": shape, "data_offsets": [start, end]}
+    text = json.dumps(described).encode()
+    text += b" " * (-len(text) % 8)
+    with whole_file(path) as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        file.flush()
+        data = file.tell()
+        if end:
+            os.posix_fallocate(file.fileno(), data, end)  # room now: a full disk would end the process later
+        arrays = {}
+        for name, (kind_of_number, shape) in shapes.items():
+            offset = data + described[name]["data_offsets"][0]
+            arrays[name] = np.memmap(file, kind_of_number, "r+", offset, shape)
+        yield arrays
+        for array in arrays.values():
+            array.flush()
 
 
 def read_header(path: Path, kind: str | None = None) -> dict[str, Any]:

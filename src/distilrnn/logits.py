@@ -1,26 +1,32 @@
 """Logits files: what a system says of every sentence, keyed by the sentences' ids and the corpus."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from distilrnn.checkpoint import load_arrays, require_equal, save_tensors
+from distilrnn.checkpoint import load_arrays, mapped_tensors, require_equal
 from distilrnn.errors import BadInput
 
 FILE = "logits.safetensors"
 
 
-def save_logits(path: Path, logits: Mapping[str, np.ndarray], header: dict[str, Any]) -> None:
-    """Write logits per split, float32 [sentences, classes]; a sentence's id is its row in the split."""
-    import torch
+@contextmanager
+def written_logits(path: Path, sentences: Mapping[str, int], header: dict[str, Any]) -> Iterator[dict[str, np.ndarray]]:
+    """Arrays by split, float32 [sentences, classes], to be filled in: they are in the file, not in memory.
 
-    tensors = {}
-    for split, values in logits.items():
-        tensors[f"{split}.ids"] = torch.arange(len(values))
-        tensors[f"{split}.logits"] = torch.from_numpy(values)
-    save_tensors(path, "logits", tensors, header)
+    It appears when all is written. A sentence's id is its row in the split. Raises Failure.
+    """
+    shapes: dict[str, tuple[np.dtype, tuple[int, ...]]] = {}
+    for split, rows in sentences.items():
+        shapes[f"{split}.ids"] = np.dtype(np.int64), (rows,)
+        shapes[f"{split}.logits"] = np.dtype(np.float32), (rows, len(header["classes"]))
+    with mapped_tensors(path, "logits", shapes, header) as arrays:
+        for split, rows in sentences.items():
+            arrays[f"{split}.ids"][:] = np.arange(rows)
+        yield {split: arrays[f"{split}.logits"] for split in sentences}
 
 
 def average(members: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 from transformers.utils import logging
 
+from distilrnn.activations import use_fast_activations
 from distilrnn.bases import save_base
 from distilrnn.device import prepare
 from distilrnn.errors import BadInput
@@ -91,6 +92,7 @@ def pretrain(unlabelled: Path, params: BaseParams, output: Path, threads: int | 
         pad_token_id=end,
     )
     model = GPT2LMHeadModel(config).to(device.name)
+    use_fast_activations(model)
     training = TrainingParams(
         epochs=params.epochs, batch_size=params.batch_size, learning_rate=params.learning_rate, schedule="linear"
     )

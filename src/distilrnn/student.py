@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from distilrnn.params.student import StudentModelParams
+from distilrnn.recurrence import recur
 
 CELLS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
@@ -53,15 +54,16 @@ class Student(nn.Module):
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """Ids [sentences, tokens], padded on the right, and lengths [sentences] to logits [sentences, classes]."""
-        vectors = self.dropout(self.embedding(torch.searchsorted(self.types, ids)))
-        return self.head(self.dropout(self._pool(vectors, lengths)))
+        rows = torch.searchsorted(self.types, ids)
+        return self.head(self.dropout(self._pool(rows, lengths)))
 
-    def _pool(self, vectors: Tensor, lengths: Tensor) -> Tensor:
-        """[sentences, tokens, embedding] to [sentences, hidden]."""
-        if self.params.pooling == "last_step":
-            return self.recurrent(vectors)[0][:, -1]
+    def _pool(self, rows: Tensor, lengths: Tensor) -> Tensor:
+        """The embedding's rows [sentences, tokens] to [sentences, hidden]."""
+        if self.params.bidirectional and self.params.pooling == "last_step":
+            return self.recurrent(self.dropout(self.embedding(rows)))[0][:, -1]
         if self.params.bidirectional:
             # Packed, so that the backward direction begins at the last real token and not in the padding.
+            vectors = self.dropout(self.embedding(rows))
             packed = pack_padded_sequence(vectors, lengths.cpu(), batch_first=True, enforce_sorted=False)
             outputs, last = self.recurrent(packed)
             if self.params.pooling == "last_token":
@@ -70,13 +72,23 @@ class Student(nn.Module):
             states, _ = pad_packed_sequence(outputs, batch_first=True)
         else:
             # One direction never sees the padding behind a sentence, so nothing need be packed.
-            states, _ = self.recurrent(vectors)
+            states = self._states(rows)
+            if self.params.pooling == "last_step":
+                return states[:, -1]
             if self.params.pooling == "last_token":
                 return states[torch.arange(len(states), device=states.device), lengths - 1]
         real = (torch.arange(states.shape[1], device=states.device) < lengths[:, None])[..., None]
         if self.params.pooling == "mean":
             return torch.where(real, states, 0.0).sum(1) / lengths[:, None]
         return torch.where(real, states, -torch.inf).amax(1)
+
+    def _states(self, rows: Tensor) -> Tensor:
+        """The embedding's rows [sentences, tokens] to the states of one direction [sentences, tokens, hidden]."""
+        dropped = self.training and self.params.dropout > 0  # a token's own vector, not its type's
+        if rows.device.type != "cpu" or self.params.layers > 1 or dropped:
+            return self.recurrent(self.dropout(self.embedding(rows)))[0]
+        types, positions = torch.unique(rows, return_inverse=True)
+        return recur(self.recurrent, self.embedding(types), positions)
 
     def count_parameters(self, vocabulary: int) -> dict[str, int]:
         """Parameters with an embedding of the full vocabulary, and those that are stored."""

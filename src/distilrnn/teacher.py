@@ -1,13 +1,16 @@
 """The teacher: a base language model with a classification head, tuned by LoRA, in full, or at the head alone."""
 
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from distilrnn.activations import use_fast_activations
 from distilrnn.bases import is_bidirectional, load_body, read_base
 from distilrnn.checkpoint import load_tensors, require_equal, save_tensors
+from distilrnn.device import Device
 from distilrnn.errors import BadInput
 from distilrnn.lora import inject, is_norm, linear_maps, merge
 from distilrnn.params.teacher import TuningParams
@@ -24,12 +27,11 @@ class Teacher(nn.Module):
     def __init__(self, body: nn.Module, classes: int) -> None:
         super().__init__()
         self.body = body
-        fuse_activations(body)
+        use_fast_activations(body)
         self.bidirectional = is_bidirectional(body.config)
         config = body.config.get_text_config()
         self.context = getattr(config, "max_position_embeddings", None)
         self.head = nn.Linear(config.hidden_size, classes, bias=False)
-        self._read: tuple[Tensor, Tensor] | None = None
         mlp = last_mlp(body)
         if mlp is not None and not self.bidirectional:
             mlp.register_forward_pre_hook(self._take_what_is_read)
@@ -54,8 +56,10 @@ class Teacher(nn.Module):
             states = self.body(input_ids=ids, attention_mask=mask.long()).last_hidden_state[:, 0]
         else:
             # No mask: what is padded stands behind the token that is read, and a causal model does not look ahead.
-            self._read = torch.arange(len(ids), device=ids.device), lengths - 1
-            states = self.body(input_ids=ids, use_cache=False).last_hidden_state[self._read]
+            read = torch.arange(len(ids), device=ids.device), lengths - 1
+            token = _read.set(read)
+            states = self.body(input_ids=ids, use_cache=False).last_hidden_state[read]
+            _read.reset(token)
         return self.head(states)
 
     def _take_what_is_read(self, mlp: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
@@ -63,7 +67,11 @@ class Teacher(nn.Module):
 
         Its output is added to every token's state, of which only the right one goes on.
         """
-        return (inputs[0][self._read][:, None],)
+        return (inputs[0][_read.get()][:, None],)
+
+
+_read: ContextVar[tuple[Tensor, Tensor]] = ContextVar("read")
+"""Sentence and token that are read, of the batch that this thread computes."""
 
 
 def last_mlp(body: nn.Module) -> nn.Module | None:
@@ -72,13 +80,6 @@ def last_mlp(body: nn.Module) -> nn.Module | None:
     blocks = [m for m in body.modules() if isinstance(m, nn.ModuleList) and len(m) == layers]
     mlp = getattr(blocks[0][-1], "mlp", None) if len(blocks) == 1 else None
     return mlp if type(mlp).__name__.endswith("MLP") else None
-
-
-def fuse_activations(body: nn.Module) -> None:
-    """Compute GPT-2's GELU (its tanh form) in one pass over memory in place of eight."""
-    for name, module in list(body.named_modules()):
-        if type(module).__name__ == "NewGELUActivation":
-            body.set_submodule(name, nn.GELU("tanh"))
 
 
 def build_teacher(base: Path, classes: int, tuning: TuningParams, seed: int) -> Teacher:
@@ -100,6 +101,17 @@ def tune(teacher: Teacher, tuning: TuningParams) -> None:
         for module in teacher.body.modules():
             if is_norm(module):
                 module.requires_grad_(True)
+
+
+def place(teacher: Teacher, device: Device) -> Teacher:
+    """The teacher on its device, in the form in which it is fast there."""
+    teacher.to(device.name)
+    if device.precision == "bf16":
+        freeze_in_bf16(teacher)
+        if device.name == "cpu":
+            # On a CPU, fused attention's gradients of short sentences take up to ten times as long in bf16.
+            teacher.body.set_attn_implementation("eager")
+    return teacher
 
 
 def freeze_in_bf16(teacher: Teacher) -> None:

@@ -17,7 +17,7 @@ POOL = 64
 
 
 COLUMNS = pa.schema(
-    [pa.field("label", pa.int64(), nullable=False), pa.field("ids", pa.list_(pa.int64()), nullable=False)]
+    [pa.field("label", pa.int64(), nullable=False), pa.field("ids", pa.list_(pa.int32()), nullable=False)]
 )
 
 
@@ -26,7 +26,7 @@ class Tokens:
     """The sentences of a split, one after the other."""
 
     ids: np.ndarray
-    """int64 [tokens]: token ids of all sentences, without padding."""
+    """int32 or int64 [tokens]: token ids of all sentences, without padding."""
     offsets: np.ndarray
     """int64 [sentences + 1]: where each sentence begins and the last one ends."""
     labels: np.ndarray
@@ -48,12 +48,12 @@ class Tokens:
         return Tokens(self.ids[starts + np.arange(offsets[-1])], offsets, self.labels[rows])
 
     def padded(self, rows: np.ndarray, pad_id: int, width: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Ids [rows, width] padded on the right, and lengths [rows]; `width` is the longest sentence if not given."""
+        """Ids, int64 [rows, width], padded on the right, and lengths [rows]; `width` is by default the longest's."""
         lengths = self.lengths[rows]
         steps = np.arange(int(lengths.max()) if width is None else width)
         real = steps < lengths[:, None]
         positions = np.where(real, self.offsets[rows, None] + steps, 0)
-        return np.where(real, self.ids[positions], pad_id), lengths
+        return np.where(real, self.ids[positions], pad_id).astype(np.int64, copy=False), lengths
 
 
 def read_tokens(folder: Path, split: str) -> Tokens:
@@ -88,7 +88,8 @@ def longest_sentence(summary: dict) -> int:
 
 def types_that_occur(folder: Path, splits: Iterable[str]) -> np.ndarray:
     """Sorted int64 token types of these splits."""
-    return np.unique(np.concatenate([np.unique(read_tokens(folder, split).ids) for split in splits]))
+    types = [np.unique(read_tokens(folder, split).ids) for split in splits]
+    return np.unique(np.concatenate(types)).astype(np.int64)
 
 
 def epoch_batches(lengths: np.ndarray, batch_size: int, batching: str, seed: int, epoch: int) -> list[np.ndarray]:
@@ -116,19 +117,18 @@ def sorted_batches(lengths: np.ndarray, batch_size: int, most_tokens: int | None
 
 
 def parts(lengths: np.ndarray, rows: np.ndarray, most_tokens: int | None) -> list[np.ndarray]:
-    """The rows of a batch in parts of at most so many tokens, padding included; None leaves the batch as it is.
+    """The rows of a batch in parts of about so many tokens or fewer; None leaves the batch as it is.
 
-    A part holds sentences of like length, the longest first; a sentence that is longer still is a part of its own.
+    A part holds sentences of like length, the longest first. There are 1, 2, 4, 8, ... parts of like size, so that
+    as many cores as that have the same to do; fewer where sentences are so long that they are parts of their own.
     """
     if most_tokens is None:
         return [rows]
     rows = rows[np.argsort(-lengths[rows], kind="stable")]
-    cut, start = [], 0
-    while start < len(rows):
-        stop = start + max(1, most_tokens // int(lengths[rows[start]]))
-        cut.append(rows[start:stop])
-        start = stop
-    return cut
+    ends = np.cumsum(lengths[rows])
+    count = 1 << (-(-int(ends[-1]) // most_tokens) - 1).bit_length()
+    cuts = np.searchsorted(ends, ends[-1] * np.arange(1, count) / count)
+    return [part for part in np.split(rows, cuts) if len(part)]
 
 
 def _cut(rows: np.ndarray, size: int) -> list[np.ndarray]:

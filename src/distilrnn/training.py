@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from distilrnn.device import Device
+from distilrnn.device import Device, resting_collector
+from distilrnn.dropout import seeded
 from distilrnn.errors import Failure
 from distilrnn.params.common import TrainingParams
 from distilrnn.progress import TrainingProgress
 from distilrnn.resume import ResumeFile
 from distilrnn.tokens import Tokens, epoch_batches, parts, sorted_batches
+
+TOGETHER = 64
+"""Batches whose logits are written together: a GPU is not made to wait after each."""
 
 
 class BadNumbers(Failure):
@@ -112,6 +117,7 @@ def decay_groups(model: nn.Module) -> list[dict[str, Any]]:
     return [group for group in groups if group["params"]]
 
 
+@resting_collector()
 def fit(
     model: nn.Module,
     train: Sentences,
@@ -128,7 +134,8 @@ def fit(
 
     The order of the sentences and every random number depend on (seed, epoch, step) alone, so a run that goes on from
     `resume` ends with the same bytes as one that was never interrupted. With `most_tokens` a batch's gradients are
-    summed over parts of so many tokens: the same step in less memory, for an objective that is a mean over sentences.
+    summed over parts of about so many tokens, which the device computes side by side: the same step in less memory, for
+    an objective that is a mean over sentences.
 
     Raises:
         BadNumbers: loss or gradients are not finite; the message names epoch, step and learning rate, and `resume`
@@ -142,7 +149,9 @@ def fit(
         weight_decay=params.weight_decay,
         fused=device.name in ("cpu", "cuda"),
     )
-    trainer = _Trainer(model, objective, params, seed, device, adam)
+    # Side by side, each part has gradients of its own until they are summed: too much where a whole model is trained.
+    small = sum(weight.numel() for weight in weights.values()) < sum(p.numel() for p in model.parameters()) / 4
+    trainer = _Trainer(model, objective, params, seed, device, adam, most_tokens is not None and small)
     fitted, best, first_epoch, first_step = Fitted(), {}, 1, 0
     sums = torch.zeros(2, dtype=torch.float64, device=device.name)  # loss x count, correct
     counted = 0
@@ -227,7 +236,7 @@ def keeping_the_best(model: nn.Module, resume: ResumeFile, save: Callable[[Path,
 
 
 class _Trainer:
-    """One optimizer step, in as many parts as the memory asks for."""
+    """One optimizer step, in as many parts as the memory asks for, computed side by side if asked for."""
 
     def __init__(
         self,
@@ -237,9 +246,11 @@ class _Trainer:
         seed: int,
         device: Device,
         adam: torch.optim.Adam,
+        side_by_side: bool,
     ) -> None:
         self.model, self.objective, self.params, self.seed = model, objective, params, seed
-        self.device, self.adam, self.parts = device, adam, 1
+        self.device, self.adam, self.side_by_side, self.parts = device, adam, side_by_side, 1
+        self.weights = list(trainable(model).values())
 
     def step(self, pieces: list[Batch], epoch: int, step: int, steps: int, progress: TrainingProgress) -> Step:
         """Train on one batch, given in pieces; `steps` is the length of the whole run."""
@@ -251,11 +262,9 @@ class _Trainer:
         for group in self.adam.param_groups:
             group["lr"] = rate
         while True:
-            # Seeded at each step, dropout needs no saved generator to go on from any step.
-            torch.manual_seed(int(np.random.SeedSequence([self.seed, number]).generate_state(1, np.uint64)[0] >> 1))
             self.adam.zero_grad(set_to_none=True)
             try:
-                done = self._gradients(pieces)
+                done = self._gradients(pieces, number)
                 break
             except torch.OutOfMemoryError:
                 if self.parts >= max(len(piece.labels) for piece in pieces):
@@ -280,19 +289,35 @@ class _Trainer:
         self.adam.step()
         return done
 
-    def _gradients(self, pieces: list[Batch]) -> Step:
+    def _gradients(self, pieces: list[Batch], number: int) -> Step:
+        """Set the gradients of step `number`: the sum of those of the pieces, in their order."""
+        pieces = [part for whole in pieces for part in whole.cut(self.parts)]
         size = sum(len(piece.labels) for piece in pieces)
-        loss, correct, count = 0.0, 0, 0
-        for piece in (part for whole in pieces for part in whole.cut(self.parts)):
-            with self.device.autocast():
+        # Seeded at each step, dropout needs no saved generator to go on from any step.
+        torch.manual_seed(int(np.random.SeedSequence([self.seed, number]).generate_state(1, np.uint64)[0] >> 1))
+
+        def work(numbered: tuple[int, Batch]) -> tuple[Step, float, tuple[Tensor, ...]]:
+            part, piece = numbered
+            with seeded(self.seed, number, part), self.device.autocast():
                 done = self.objective(self.model, piece)
             share = len(piece.labels) / size
-            (done.loss * share).backward()
-            loss, correct, count = loss + done.loss.detach() * share, correct + done.correct, count + done.count
+            gradients: tuple[Tensor | None, ...] = ()
+            if self.side_by_side:  # added below in the order of the pieces, whichever is ready first
+                gradients = torch.autograd.grad(done.loss * share, self.weights, allow_unused=True)
+            else:
+                (done.loss * share).backward()
+            return Step(done.loss.detach(), done.correct, done.count), share, gradients
+
+        loss, correct, count = 0.0, 0, 0
+        run = self.device.side_by_side if self.side_by_side else map
+        for done, share, gradients in run(work, enumerate(pieces)):
+            loss, correct, count = loss + done.loss * share, correct + done.correct, count + done.count
+            for weight, gradient in zip(self.weights, gradients, strict=False):
+                if gradient is not None:
+                    weight.grad = gradient if weight.grad is None else weight.grad.add_(gradient)
         return Step(loss, correct, count)
 
 
-@torch.no_grad()
 def evaluate(
     model: nn.Module,
     sentences: Sentences,
@@ -301,38 +326,57 @@ def evaluate(
     device: Device,
     most_tokens: int | None = None,
 ) -> tuple[float, float]:
-    """Mean loss and accuracy (0 to 1) over the sentences, in batches of at most so many sentences and tokens."""
+    """Mean loss and accuracy (0 to 1) over the sentences, in batches of at most so many sentences.
+
+    With `most_tokens` the device computes parts of the batches, of about so many tokens, side by side.
+    """
     model.eval()
+
+    def work(rows: np.ndarray) -> Step:
+        with torch.no_grad(), device.autocast():
+            return objective(model, sentences.batch(rows, device.name))
+
     loss, correct, count = 0.0, 0, 0
-    for rows in sorted_batches(sentences.tokens.lengths, batch_size, most_tokens):
-        with device.autocast():
-            step = objective(model, sentences.batch(rows, device.name))
+    run = map if most_tokens is None else device.side_by_side
+    for step in run(work, sorted_batches(sentences.tokens.lengths, batch_size, most_tokens)):
         loss, correct, count = loss + step.loss.double() * step.count, correct + step.correct, count + step.count
     return float(loss) / count, float(correct) / count
 
 
-@torch.no_grad()
+@resting_collector()
 def predict_logits(
-    model: nn.Module, sentences: Sentences, batch_size: int, device: Device, most_tokens: int | None = None
+    model: nn.Module,
+    sentences: Sentences,
+    batch_size: int,
+    device: Device,
+    most_tokens: int | None = None,
+    into: np.ndarray | None = None,
 ) -> np.ndarray:
-    """The model's logits, float32 [sentences, classes], in the order of the sentences.
+    """The model's logits, float32 [sentences, classes], in the order of the sentences; `into` an array of that shape.
+
+    With `most_tokens` the device computes parts of the batches, of about so many tokens, side by side.
 
     Raises:
         Failure: a logit is not finite.
     """
     model.eval()
     batches = sorted_batches(sentences.tokens.lengths, batch_size, most_tokens)
-    said = []  # on the device: a GPU is not made to wait after each batch
-    for rows in batches:
+
+    def work(rows: np.ndarray) -> Tensor:
         batch = sentences.batch(rows, device.name)
-        with device.autocast():
-            said.append(model(batch.ids, batch.lengths).float())
-    values = torch.cat(said).cpu().numpy()
-    logits = np.empty_like(values)
-    logits[np.concatenate(batches)] = values
-    if not np.isfinite(logits).all():
-        raise Failure("a logit is not finite: train again with a lower learning rate, or in fp32")
-    return logits
+        with torch.no_grad(), device.autocast():
+            return model(batch.ids, batch.lengths).float()
+
+    said = (map if most_tokens is None else device.side_by_side)(work, batches)
+    for start in range(0, len(batches), TOGETHER):
+        some = batches[start : start + TOGETHER]
+        values = torch.cat(list(islice(said, len(some)))).cpu().numpy()
+        if not np.isfinite(values).all():
+            raise Failure("a logit is not finite: train again with a lower learning rate, or in fp32")
+        if into is None:
+            into = np.empty((len(sentences.tokens), values.shape[1]), np.float32)
+        into[np.concatenate(some)] = values
+    return into
 
 
 def class_weights(labels: np.ndarray, classes: int) -> Tensor:

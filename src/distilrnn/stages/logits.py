@@ -5,8 +5,8 @@ from pathlib import Path
 
 from distilrnn.checkpoint import require_equal, write_json
 from distilrnn.device import prepare
-from distilrnn.logits import save_logits
-from distilrnn.teacher import freeze_in_bf16, load_teacher
+from distilrnn.logits import FILE, written_logits
+from distilrnn.teacher import load_teacher, place
 from distilrnn.tokens import read_summary, read_tokens
 from distilrnn.training import Sentences, predict_logits
 
@@ -22,29 +22,22 @@ def compute_logits(base: Path, adapter: Path, tokens: Path, output: Path, batch_
     require_equal(header["corpus_hash"], summary["corpus_hash"], adapter, "corpus")
     require_equal(header["tokenizer_hash"], summary["tokenizer_hash"], adapter, "tokenizer")
     device = prepare(header["training"]["precision"], threads)
-    teacher.to(device.name)
-    if device.precision == "bf16":
-        freeze_in_bf16(teacher)
-    started, sentences, logits = time.monotonic(), 0, {}
-    for split in summary["splits"]:
-        split_tokens = read_tokens(tokens, split)
-        sentences_of_split = Sentences(split_tokens, summary["pad_id"])
-        logits[split] = predict_logits(
-            teacher, sentences_of_split, batch_size, device, device.most_tokens(teacher.head.in_features)
-        )
-        sentences += len(split_tokens)
-    seconds = time.monotonic() - started
-    save_logits(
-        output / "logits.safetensors",
-        logits,
-        {
-            "corpus_hash": summary["corpus_hash"],
-            "classes": summary["classes"],
-            "system": header["tuning"]["mode"],
-            "seed": header["seed"],
-            "base_hash": header["base_hash"],
-        },
-    )
+    place(teacher, device)
+    most_tokens = device.most_tokens(teacher.head.in_features)
+    counts = {split: found["sentences"] for split, found in summary["splits"].items()}
+    names = {
+        "corpus_hash": summary["corpus_hash"],
+        "classes": summary["classes"],
+        "system": header["tuning"]["mode"],
+        "seed": header["seed"],
+        "base_hash": header["base_hash"],
+    }
+    started = time.monotonic()
+    with written_logits(output / FILE, counts, names) as logits:
+        for split in counts:
+            split_tokens = Sentences(read_tokens(tokens, split), summary["pad_id"])
+            predict_logits(teacher, split_tokens, batch_size, device, most_tokens, into=logits[split])
+    seconds, sentences = time.monotonic() - started, sum(counts.values())
     run = {
         "sentences": sentences,
         "seconds": round(seconds, 3),

@@ -12,7 +12,7 @@ from distilrnn.checkpoint import file_hash, load_tensors, save_tensors
 from distilrnn.device import multiplies_bf16, prepare
 from distilrnn.distil import distil_objective, label_objective
 from distilrnn.errors import BadInput
-from distilrnn.logits import average, load_logits, save_logits
+from distilrnn.logits import FILE, average, load_logits, written_logits
 from distilrnn.params.common import SelectionParams, TrainingParams
 from distilrnn.params.student import DistilParams, StudentModelParams
 from distilrnn.progress import TrainingProgress
@@ -84,16 +84,14 @@ def train_student(
         keeping_the_best(student, resume, save),
     ):
         fitted = fit(student, train, validation, objective, training, seed, device, progress, resume)
-    logits = {
-        split: predict_logits(
-            student, Sentences(read_tokens(tokens, split), summary["pad_id"], width), training.batch_size, device
-        )
-        for split in evaluation_splits(summary["splits"])
-    }
     checkpoint = output / "student.safetensors"
     save(checkpoint, fitted.best_epoch)
     names = {"corpus_hash": summary["corpus_hash"], "classes": classes, "system": kind, "seed": seed}
-    save_logits(output / "logits.safetensors", logits, names)
+    counts = {split: summary["splits"][split]["sentences"] for split in evaluation_splits(summary["splits"])}
+    with written_logits(output / FILE, counts, names) as logits:
+        for split, values in logits.items():
+            sentences = Sentences(read_tokens(tokens, split), summary["pad_id"], width)
+            predict_logits(student, sentences, training.batch_size, device, into=values)
     corpus = summary["corpus_hash"]
     write_run(output, kind, seed, fitted, selection, parameters, len(train.tokens), device, corpus, checkpoint)
     resume.remove()

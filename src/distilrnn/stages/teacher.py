@@ -10,7 +10,7 @@ from distilrnn.params.teacher import TuningParams
 from distilrnn.progress import TrainingProgress
 from distilrnn.resume import ResumeFile
 from distilrnn.stages.common import learning_sentences, write_run
-from distilrnn.teacher import build_teacher, count_parameters, freeze_in_bf16, save_adapter
+from distilrnn.teacher import build_teacher, count_parameters, place, save_adapter
 from distilrnn.tokens import longest_sentence, read_summary
 from distilrnn.training import class_weights, fit, keeping_the_best
 
@@ -30,11 +30,10 @@ def train_teacher(
     classes = summary["classes"]
     train, validation = learning_sentences(tokens, summary, selection)
     device = prepare(training.precision, threads)
-    teacher = build_teacher(base, len(classes), tuning, seed).to(device.name)
+    teacher = build_teacher(base, len(classes), tuning, seed)
     teacher.require_room(longest_sentence(summary))
     parameters = count_parameters(teacher)
-    if device.precision == "bf16":
-        freeze_in_bf16(teacher)
+    place(teacher, device)
     header = {
         "base_hash": read_base(base)["hash"],
         "corpus_hash": summary["corpus_hash"],
