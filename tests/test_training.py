@@ -84,14 +84,25 @@ def test_inference_reads_each_sentence_once_the_longest_first():
     batch_size=st.integers(1, 50),
     most_tokens=st.integers(1, 200),
 )
-def test_parts_hold_every_sentence_once_and_about_as_many_tokens_as_asked_for(lengths, batch_size, most_tokens):
+def test_inference_takes_no_more_tokens_than_allowed(lengths, batch_size, most_tokens):
     lengths = np.array(lengths)
     batches = sorted_batches(lengths, batch_size, most_tokens)
     assert sorted(np.concatenate(batches)) == list(range(len(lengths)))
     for rows in batches:
         assert 1 <= len(rows) <= batch_size
-        assert lengths[rows].sum() <= most_tokens + lengths.max()
+        assert len(rows) * lengths[rows].max() <= most_tokens or len(rows) == 1
+
+
+@given(lengths=st.lists(st.integers(1, 60), min_size=1, max_size=100), most_tokens=st.integers(1, 200))
+def test_parts_hold_every_sentence_once_and_are_of_like_size(lengths, most_tokens):
+    lengths = np.array(lengths)
     rows = np.random.default_rng(0).permutation(len(lengths))
+    found = parts(lengths, rows, most_tokens)
+    assert sorted(np.concatenate(found)) == list(range(len(lengths)))
+    count = 1 << math.ceil(math.log2(math.ceil(lengths.sum() / most_tokens)))
+    assert len(found) <= count
+    for part in found:
+        assert lengths[part].sum() < lengths.sum() / count + lengths.max()
     assert np.array_equal(parts(lengths, rows, None)[0], rows)
 
 

@@ -110,10 +110,15 @@ def epoch_batches(lengths: np.ndarray, batch_size: int, batching: str, seed: int
 def sorted_batches(lengths: np.ndarray, batch_size: int, most_tokens: int | None = None) -> list[np.ndarray]:
     """The rows of each batch for inference: all rows once, the longest first (memory shows its peak at once).
 
-    With `most_tokens` a batch is cut further, as `parts` does.
+    With `most_tokens` a batch has no more tokens than that, padding included, unless it is a single sentence.
     """
-    batches = _cut(np.argsort(-lengths, kind="stable"), batch_size)
-    return [part for rows in batches for part in parts(lengths, rows, most_tokens)]
+    rows = np.argsort(-lengths, kind="stable")
+    batches, start = [], 0
+    while start < len(rows):
+        size = batch_size if most_tokens is None else min(batch_size, max(1, most_tokens // int(lengths[rows[start]])))
+        batches.append(rows[start : start + size])
+        start += size
+    return batches
 
 
 def parts(lengths: np.ndarray, rows: np.ndarray, most_tokens: int | None) -> list[np.ndarray]:
