@@ -13,12 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from fuzzing import fuzz
 from hypothesis import given
 from hypothesis import strategies as st
 
 from distilrnn.checkpoint import (
+    NUMBERS,
     file_hash,
     load_arrays,
     load_tensors,
@@ -230,6 +232,22 @@ def tensors(tmp_path):
     path = tmp_path / "x.safetensors"
     save_tensors(path, "logits", {"a": torch.arange(6.0).reshape(2, 3).T, "b": torch.tensor([1])}, {"seed": 3})
     return path
+
+
+@pytest.mark.parametrize("number", sorted(NUMBERS))
+def test_every_type_of_number_is_written_as_the_library_reads_it(tmp_path, number):
+    dtype = getattr(torch, number)
+    tensors = {
+        "odd": torch.arange(3).to(torch.uint8),
+        "a": torch.arange(6).to(dtype).reshape(2, 3).T,
+        "b": torch.ones(()),
+    }
+    tensors |= {"none": torch.empty(0, 4, dtype=dtype), "z": torch.arange(5, dtype=torch.float64)}
+    save_tensors(tmp_path / "x.safetensors", "state", tensors, {})
+    found = safetensors.torch.load_file(tmp_path / "x.safetensors")
+    assert found.keys() == tensors.keys()
+    for name, tensor in tensors.items():
+        assert found[name].dtype == tensor.dtype and torch.equal(found[name], tensor)
 
 
 def test_arrays_that_are_filled_in_are_the_file(tmp_path):

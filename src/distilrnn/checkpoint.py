@@ -122,16 +122,51 @@ def read_json(path: Path, *keys: str) -> Any:  # noqa: ANN401 - JSON is what it 
     return value
 
 
+NUMBERS = {
+    "float64": "F64",
+    "int64": "I64",
+    "float32": "F32",
+    "int32": "I32",
+    "bfloat16": "BF16",
+    "float16": "F16",
+    "uint8": "U8",
+}
+"""safetensors' names of the types that are written."""
+
+
+def _head(
+    kind: str, header: dict[str, Any], shapes: "Mapping[str, tuple[str, int, tuple[int, ...]]]"
+) -> tuple[bytes, dict[str, int], int]:
+    """The bytes before the tensors, where each begins in the file, and where the last one ends.
+
+    `shapes` are name of type, bytes a number and shape, by name. Large numbers come first, so that all are aligned.
+    """
+    text = json.dumps({"kind": kind, "format": FORMAT, **header}, sort_keys=True, allow_nan=False)
+    described: dict[str, Any] = {"__metadata__": {HEADER_KEY: text}}
+    starts, end = {}, 0
+    for name in sorted(shapes, key=lambda name: (-shapes[name][1], name)):
+        numbers, size, shape = shapes[name]
+        starts[name], end = end, end + size * math.prod(shape)
+        described[name] = {"dtype": NUMBERS[numbers], "shape": list(shape), "data_offsets": [starts[name], end]}
+    head = json.dumps(described, separators=(",", ":")).encode()
+    head += b" " * (-len(head) % 8)
+    head = len(head).to_bytes(8, "little") + head
+    return head, {name: len(head) + start for name, start in starts.items()}, len(head) + end
+
+
 def save_tensors(path: Path, kind: str, tensors: "dict[str, torch.Tensor]", header: dict[str, Any]) -> None:
-    """Write tensors with their header as one safetensors file, atomically and with the same bytes every time."""
-    from safetensors.torch import save
+    """Write tensors with their header as one safetensors file, atomically and with the same bytes every time.
 
-    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_atomically(path, save(contiguous, {HEADER_KEY: _header_text(kind, header)}))
+    One after the other, where the library's own writer holds a copy of them all.
+    """
+    import torch
 
-
-def _header_text(kind: str, header: dict[str, Any]) -> str:
-    return json.dumps({"kind": kind, "format": FORMAT, **header}, sort_keys=True, allow_nan=False)
+    shapes = {n: (str(t.dtype).removeprefix("torch."), t.element_size(), tuple(t.shape)) for n, t in tensors.items()}
+    head, starts, _ = _head(kind, header, shapes)
+    with whole_file(path) as file:
+        file.write(head)
+        for name in starts:
+            file.write(tensors[name].detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
 
 
 @contextmanager
@@ -144,24 +179,13 @@ def mapped_tensors(
     """
     import numpy as np
 
-    names = {np.dtype(np.int64): "I64", np.dtype(np.float32): "F32"}
-    described: dict[str, Any] = {"__metadata__": {HEADER_KEY: _header_text(kind, header)}}
-    end = 0
-    for name, (kind_of_number, shape) in shapes.items():
-        start, end = end, end + kind_of_number.itemsize * math.prod(shape)
-        described[name] = {"dtype": names[kind_of_number], "shape": shape, "data_offsets": [start, end]}
-    text = json.dumps(described).encode()
-    text += b" " * (-len(text) % 8)
+    head, starts, end = _head(kind, header, {n: (d.name, d.itemsize, shape) for n, (d, shape) in shapes.items()})
     with whole_file(path) as file:
-        file.write(len(text).to_bytes(8, "little") + text)
+        file.write(head)
         file.flush()
-        data = file.tell()
-        if end:
-            os.posix_fallocate(file.fileno(), data, end)  # room now: a full disk would end the process later
-        arrays = {}
-        for name, (kind_of_number, shape) in shapes.items():
-            offset = data + described[name]["data_offsets"][0]
-            arrays[name] = np.memmap(file, kind_of_number, "r+", offset, shape)
+        if end > len(head):
+            os.posix_fallocate(file.fileno(), 0, end)  # room now: a full disk would end the process later
+        arrays = {n: np.memmap(file, d, "r+", starts[n], shape) for n, (d, shape) in shapes.items()}
         yield arrays
         for array in arrays.values():
             array.flush()

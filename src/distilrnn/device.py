@@ -87,7 +87,9 @@ def prepare(precision: str, threads: int | None = None) -> Device:
     if threads is not None:
         torch.set_num_threads(threads)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    # oneDNN keeps the code that it generates for each new size of a product, by default of 1,024: gigabytes, in time.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
+    torch.set_deterministic_debug_mode("warn")  # what use_deterministic_algorithms does, without importing a compiler
     torch.utils.deterministic.fill_uninitialized_memory = (
         False  # guards against reading unset memory, at 12 % of the time
     )

@@ -5,10 +5,14 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from distilrnn.params.student import StudentModelParams
 from distilrnn.recurrence import recur
+
+SIZES = 128
+"""Token types of a batch are multiplied in multiples of so many."""
 
 CELLS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
@@ -88,6 +92,8 @@ class Student(nn.Module):
         if rows.device.type != "cpu" or self.params.layers > 1 or dropped:
             return self.recurrent(self.dropout(self.embedding(rows)))[0]
         types, positions = torch.unique(rows, return_inverse=True)
+        # Each new size of a product costs time and memory: the last rows, to which nothing refers, make sizes few.
+        types = F.pad(types, (0, -len(types) % SIZES))
         return recur(self.recurrent, self.embedding(types), positions)
 
     def count_parameters(self, vocabulary: int) -> dict[str, int]:
