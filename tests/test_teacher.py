@@ -26,7 +26,7 @@ from distilrnn.progress import TrainingProgress
 from distilrnn.stages.logits import compute_logits
 from distilrnn.teacher import Teacher, build_teacher, freeze_in_bf16, last_mlp, load_teacher, place, save_adapter
 from distilrnn.tokenizing import tokenize_corpus
-from distilrnn.tokens import read_summary, read_tokens
+from distilrnn.tokens import epoch_batches, read_summary, read_tokens
 from distilrnn.training import Sentences, fit, predict_logits, trainable
 
 SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
@@ -160,6 +160,27 @@ def test_results_do_not_depend_on_the_number_of_threads(tiny):
         torch.set_num_threads(before)
     assert all(torch.equal(one[0][name], three[0][name]) for name in one[0])
     assert np.array_equal(one[1], three[1])
+
+
+def test_steps_side_by_side_are_adams(tiny):
+    """Against torch's own plain Adam on whole batches: parts, their gradients' layout and the fused step change nothing."""
+    made = [build_teacher(tiny.base, 2, TuningParams(rank=2, dropout=0.0), 0).eval() for _ in range(2)]
+    device, sentences = Device("cpu", "fp32", 2), Sentences(read_tokens(tiny.tokens, TRAIN), 0)
+    for teacher in made:
+        teacher.train = lambda mode=True, teacher=teacher: teacher  # the base's own dropout stays off
+    params = TrainingParams(epochs=1, batch_size=16, learning_rate=0.01, precision="fp32")
+    with TrainingProgress("teacher", 1, len(sentences.tokens), Console(file=io.StringIO())) as progress:
+        fit(made[0], sentences, sentences, label_objective(), params, 0, device, progress, None, most_tokens=40)
+    weights = trainable(made[1])
+    before = {name: weight.detach().clone() for name, weight in weights.items()}
+    adam = torch.optim.Adam(weights.values(), lr=params.learning_rate)
+    for rows in epoch_batches(sentences.tokens.lengths, params.batch_size, "bucketed", 0, 1):
+        adam.zero_grad()
+        label_objective()(made[1], sentences.batch(rows, "cpu")).loss.backward()
+        adam.step()
+    for name, weight in trainable(made[0]).items():
+        moved, wanted = weight - before[name], weights[name] - before[name]
+        assert (moved - wanted).norm() < 0.01 * wanted.norm(), name
 
 
 def test_all_linear_maps_get_an_adapter(base):

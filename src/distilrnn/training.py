@@ -313,8 +313,11 @@ class _Trainer:
         for done, share, gradients in run(work, enumerate(pieces)):
             loss, correct, count = loss + done.loss * share, correct + done.correct, count + done.count
             for weight, gradient in zip(self.weights, gradients, strict=False):
-                if gradient is not None:
-                    weight.grad = gradient if weight.grad is None else weight.grad.add_(gradient)
+                if gradient is not None and weight.grad is None:
+                    # Laid out as the weight is: torch's fused AdamW on a CPU takes for granted that it is.
+                    weight.grad = torch.empty_like(weight).copy_(gradient)
+                elif gradient is not None:
+                    weight.grad.add_(gradient)
         return Step(loss, correct, count)
 
 
