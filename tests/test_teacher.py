@@ -163,7 +163,7 @@ def test_results_do_not_depend_on_the_number_of_threads(tiny):
 
 
 def test_steps_side_by_side_are_adams(tiny):
-    """Against torch's own plain Adam on whole batches: parts, their gradients' layout and the fused step change nothing."""
+    """Against torch's own plain Adam on whole batches."""
     made = [build_teacher(tiny.base, 2, TuningParams(rank=2, dropout=0.0), 0).eval() for _ in range(2)]
     device, sentences = Device("cpu", "fp32", 2), Sentences(read_tokens(tiny.tokens, TRAIN), 0)
     for teacher in made:
