@@ -23,3 +23,21 @@ def test_values_and_gradients_are_gelus(dtype, tolerance):
     assert found.dtype == x.grad.dtype == dtype
     torch.testing.assert_close(found.double(), expected, rtol=tolerance, atol=tolerance)
     torch.testing.assert_close(x.grad.double(), exact.grad, rtol=tolerance, atol=2 * tolerance)
+
+
+def test_every_bf16_number_has_the_nearest_value_and_slope():
+    numbers = torch.arange(-(2**15), 2**15, dtype=torch.int32).to(torch.int16).view(torch.bfloat16)
+    x = numbers[numbers.isfinite()].requires_grad_()
+    exact = x.detach().double().requires_grad_()
+    expected = F.gelu(exact, approximate="tanh")
+    expected.sum().backward()
+    found = GELU()(x)
+    found.sum().backward()
+    assert len(x) == 2**16 - 2**8  # all but the infinities and what is no number
+    assert torch.equal(found, expected.bfloat16())
+    assert torch.equal(x.grad, exact.grad.bfloat16())
+
+
+def test_what_lies_across_memory_is_looked_up_too():
+    x = torch.randn(5, 7, 3).bfloat16().transpose(0, 2)
+    assert torch.equal(GELU()(x), GELU()(x.contiguous()))
