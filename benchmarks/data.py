@@ -27,7 +27,24 @@ class Data:
     def part(self, count: int, number: int) -> "Data":
         """Some sentences, others for each number, the same for every contestant."""
         chosen = np.random.RandomState(number).permutation(len(self.rows))[:count]
-        return Data(self.name, [self.rows[i] for i in chosen], self.labels[chosen])
+        return self._select(chosen)
+
+    def batches(self, count: int, size: int, number: int) -> "Data":
+        """Some sentences, others for each number, whose lengths are spread as in batches of a whole epoch.
+
+        Sorted by length, the sentences make batches of `size`; one is drawn from each of `count` / `size` ranges of
+        equally many. As many sentences drawn one by one would make batches of less like lengths than the corpus does.
+        """
+        random = np.random.RandomState(number)
+        shuffled = random.permutation(len(self.rows))
+        order = shuffled[np.argsort(self.tokens.lengths[shuffled], kind="stable")]
+        size = min(size, count)
+        whole = [order[start : start + size] for start in range(0, len(order) - size + 1, size)]
+        ranges = np.array_split(np.arange(len(whole)), count // size)
+        return self._select(random.permutation(np.concatenate([whole[random.choice(some)] for some in ranges])))
+
+    def _select(self, rows: np.ndarray) -> "Data":
+        return Data(self.name, [self.rows[i] for i in rows], self.labels[rows])
 
     @property
     def tokens(self) -> Tokens:

@@ -126,7 +126,7 @@ def measure_teacher(data: Data, sizes: Sizes, threads: int) -> dict:
     ours = {precision: our_teacher(sizes, device) for precision, device in devices.items()}
     plain = textbook.Teacher(gpt2(sizes))
     optimizer = textbook.adam(plain)
-    parts = [data.part(sizes.teacher_sentences, number) for number in range(sizes.repeats)]
+    parts = [data.batches(sizes.teacher_sentences, textbook.BATCH, number) for number in range(sizes.repeats)]
     plain_parts = [textbook.dataset(part.rows, part.labels, END_OF_TEXT) for part in parts]
     limits: dict[str, list[float]] = {precision: [] for precision in devices}
 
@@ -199,7 +199,7 @@ def measure_distil(data: Data, sizes: Sizes, threads: int) -> dict:
     teacher = our_teacher(sizes, device)
     merge(teacher.body)  # as the rule logits does
     plain = textbook.Teacher(gpt2(sizes))
-    parts = [data.part(sizes.distil_sentences, 100 + number) for number in range(sizes.repeats)]
+    parts = [data.batches(sizes.distil_sentences, textbook.BATCH, 100 + number) for number in range(sizes.repeats)]
     objective = distil_objective(DistilParams(temperature=textbook.TEMPERATURE))
     passes: list[float] = []
     limits: list[float] = []
@@ -249,7 +249,7 @@ def measure_distil(data: Data, sizes: Sizes, threads: int) -> dict:
 
 def measure_baseline(data: Data, sizes: Sizes, threads: int) -> dict:
     """One epoch of the RNN on labels; also read at the last time step, as the reference does."""
-    parts = [data.part(sizes.baseline_sentences, 200 + number) for number in range(sizes.repeats)]
+    parts = [data.batches(sizes.baseline_sentences, textbook.BATCH, 200 + number) for number in range(sizes.repeats)]
     plain_parts = [textbook.dataset(part.rows, part.labels, END_OF_TEXT) for part in parts]
     contestants: dict[str, Callable[[int], float]] = {}
     for precision, device in _devices(threads).items():

@@ -72,6 +72,17 @@ def test_medians_and_ratios_are_of_pairs():
     assert ratio([4, 9], [2, 3])["all"] == [2, 3]
 
 
+def test_what_is_drawn_makes_batches_of_like_length_and_has_the_corpus_lengths():
+    data = stand_in()
+    drawn = [data.batches(384, 128, number) for number in range(20)]
+    assert {len(part.rows) for part in drawn} == {384}
+    lengths = [np.sort(part.tokens.lengths) for part in drawn]
+    spans = [int((batch[-1] - batch[0])) for part in lengths for batch in np.split(part, 3)]
+    assert np.median(spans) <= 1
+    assert np.concatenate(lengths).mean() == pytest.approx(data.tokens.lengths.mean(), rel=0.02)
+    assert lengths[0].tolist() != lengths[1].tolist()
+
+
 def test_the_stand_in_is_like_cola():
     data = stand_in()
     lengths = np.array([len(row) for row in data.rows])

@@ -14,8 +14,11 @@ import torch
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 
-STATES = 256 * 768
-"""Numbers in one layer's states of so many tokens as a CPU reads at once: 256 of GPT-2's."""
+GPT2_WIDTH = 768
+AT_ONCE = {"fp32": 256, "bf16": 384}
+"""Tokens of GPT-2's width whose states stay in a CPU's caches while it computes a layer."""
+FEW_CORES = 4
+"""With more cores than that, larger parts would leave some of them without any."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,14 @@ class Device:
     """Name and UUID of the GPU. Not shown: training goes on from its state on another one, too."""
 
     def most_tokens(self, width: int) -> int | None:
-        """Tokens that a transformer of this width reads at once: on a CPU so few that their states stay in caches."""
-        return max(1, STATES // width) if self.name == "cpu" else None
+        """Tokens that a transformer of this width reads at once: on a CPU so few that their states stay in caches.
+
+        It depends on the machine, not on how many of its cores are used: parts are sums, and rounded as such.
+        """
+        if self.name != "cpu":
+            return None
+        few = (os.cpu_count() or 1) <= FEW_CORES
+        return max(1, AT_ONCE[self.precision if few else "fp32"] * GPT2_WIDTH // width)
 
     def autocast(self) -> torch.autocast:
         """The context in which forward and loss run."""
