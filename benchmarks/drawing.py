@@ -81,7 +81,8 @@ def draw_growth(results: dict[str, dict[str, Any]], folder: Path) -> None:
     ):
         axes = figure.add_subplot(1, 2, number + 1)
         for step, style in STEP_STYLE.items():
-            axes.plot(figures["sizes"], figures[step][key], label=step, **style)
+            values = [value or float("nan") for value in figures[step][key]]  # 0: lost in the time to start
+            axes.plot(figures["sizes"], values, label=step, **style)
         axes.set_xscale("log")
         if number == 0:
             axes.set_yscale("log")
