@@ -25,23 +25,28 @@ class Data:
     """int64 [sentences]."""
 
     def part(self, count: int, number: int) -> "Data":
-        """Some sentences, others for each number, the same for every contestant."""
+        """Some sentences, others for each number, drawn one by one."""
         chosen = np.random.RandomState(number).permutation(len(self.rows))[:count]
         return self._select(chosen)
 
     def batches(self, count: int, size: int, number: int) -> "Data":
-        """Some sentences, others for each number, whose lengths are spread as in batches of a whole epoch.
+        """Some sentences, others for each number, as batches by length of a whole epoch have them.
 
-        Sorted by length, the sentences make batches of `size`; one is drawn from each of `count` / `size` ranges of
-        equally many. As many sentences drawn one by one would make batches of less like lengths than the corpus does.
+        Sorted by length, all sentences make batches of `size`; one is drawn from each of `count` / `size` ranges of
+        equally many, again until their mean length is the corpus's to 1 %. Drawn one by one, so few sentences would
+        make batches of less like lengths than the corpus does.
         """
         random = np.random.RandomState(number)
+        lengths = self.tokens.lengths
         shuffled = random.permutation(len(self.rows))
-        order = shuffled[np.argsort(self.tokens.lengths[shuffled], kind="stable")]
+        order = shuffled[np.argsort(lengths[shuffled], kind="stable")]
         size = min(size, count)
         whole = [order[start : start + size] for start in range(0, len(order) - size + 1, size)]
         ranges = np.array_split(np.arange(len(whole)), count // size)
-        return self._select(random.permutation(np.concatenate([whole[random.choice(some)] for some in ranges])))
+        while True:
+            rows = np.concatenate([whole[random.choice(some)] for some in ranges])
+            if abs(lengths[rows].mean() / lengths.mean() - 1) < 0.01:
+                return self._select(random.permutation(rows))
 
     def _select(self, rows: np.ndarray) -> "Data":
         return Data(self.name, [self.rows[i] for i in rows], self.labels[rows])

@@ -126,8 +126,10 @@ def measure_teacher(data: Data, sizes: Sizes, threads: int) -> dict:
     ours = {precision: our_teacher(sizes, device) for precision, device in devices.items()}
     plain = textbook.Teacher(gpt2(sizes))
     optimizer = textbook.adam(plain)
+    # To each contestant what its batches would hold in an epoch of the whole corpus: like lengths here, any there.
     parts = [data.batches(sizes.teacher_sentences, textbook.BATCH, number) for number in range(sizes.repeats)]
-    plain_parts = [textbook.dataset(part.rows, part.labels, END_OF_TEXT) for part in parts]
+    any_parts = [data.part(sizes.teacher_sentences, number) for number in range(sizes.repeats)]
+    plain_parts = [textbook.dataset(part.rows, part.labels, END_OF_TEXT) for part in any_parts]
     limits: dict[str, list[float]] = {precision: [] for precision in devices}
 
     def train_ours(precision: str) -> Callable[[int], float]:
@@ -158,7 +160,7 @@ def measure_teacher(data: Data, sizes: Sizes, threads: int) -> dict:
             trainer = TrainerPeft(gpt2(sizes), END_OF_TEXT, Path(folder))
             for p in devices:
                 training[f"Trainer + peft, {p}"] = lambda r, p=p: trainer.epoch(
-                    parts[r].rows, parts[r].labels, textbook.BATCH, p == "bf16"
+                    any_parts[r].rows, any_parts[r].labels, textbook.BATCH, p == "bf16"
                 )
         trained = interleaved(training, sizes.repeats)
     inference = {f"ours, {p}": infer_ours(p) for p in devices}
