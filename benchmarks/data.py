@@ -33,8 +33,8 @@ class Data:
         """Some sentences, others for each number, as batches by length of a whole epoch have them.
 
         Sorted by length, all sentences make batches of `size`; one is drawn from each of `count` / `size` ranges of
-        equally many, again until their mean length is the corpus's to 1 %. Drawn one by one, so few sentences would
-        make batches of less like lengths than the corpus does.
+        equally many. Of 100 such draws it is the one whose mean length is nearest to the corpus's. Drawn one by one, so
+        few sentences would make batches of less like lengths than the corpus does.
         """
         random = np.random.RandomState(number)
         lengths = self.tokens.lengths
@@ -43,10 +43,9 @@ class Data:
         size = min(size, count)
         whole = [order[start : start + size] for start in range(0, len(order) - size + 1, size)]
         ranges = np.array_split(np.arange(len(whole)), count // size)
-        while True:
-            rows = np.concatenate([whole[random.choice(some)] for some in ranges])
-            if abs(lengths[rows].mean() / lengths.mean() - 1) < 0.01:
-                return self._select(random.permutation(rows))
+        draws = [np.concatenate([whole[random.choice(some)] for some in ranges]) for _ in range(100)]
+        rows = min(draws, key=lambda rows: abs(lengths[rows].mean() - lengths.mean()))
+        return self._select(random.permutation(rows))
 
     def _select(self, rows: np.ndarray) -> "Data":
         return Data(self.name, [self.rows[i] for i in rows], self.labels[rows])

@@ -61,13 +61,15 @@ def our_fit(
     most_tokens: int | None = None,
     logits: Sequence[np.ndarray] = (),
 ) -> float:
-    """Seconds of this package's own training loop, its validation included (on `dev`, or else on 16 sentences).
+    """Seconds of this package's own training loop, its validation included: on `dev`, or else on the shortest sentence.
+
+    So little where the other contestants, who are compared in training, have none.
 
     `logits` are the teacher's on `data` and, where that is given, on `dev`.
     """
     train = Sentences(data.tokens, END_OF_TEXT, width, logits[0] if logits else None)
     if dev is None:
-        rows = np.arange(16)
+        rows = data.tokens.lengths.argsort()[:1]
         taught = None if not logits else logits[0][rows]
         validation = Sentences(train.tokens.select(rows), END_OF_TEXT, width, taught)
     else:
@@ -127,14 +129,16 @@ def measure_teacher(data: Data, sizes: Sizes, threads: int) -> dict:
     plain = textbook.Teacher(gpt2(sizes))
     optimizer = textbook.adam(plain)
     # To each contestant what its batches would hold in an epoch of the whole corpus: like lengths here, any there.
-    parts = [data.batches(sizes.teacher_sentences, textbook.BATCH, number) for number in range(sizes.repeats)]
-    any_parts = [data.part(sizes.teacher_sentences, number) for number in range(sizes.repeats)]
+    counts = [sizes.teacher_sentences] * sizes.repeats + [min(sizes.teacher_sentences, textbook.BATCH)]
+    parts = [data.batches(count, textbook.BATCH, number) for number, count in enumerate(counts)]
+    any_parts = [data.part(count, number) for number, count in enumerate(counts)]
     plain_parts = [textbook.dataset(part.rows, part.labels, END_OF_TEXT) for part in any_parts]
-    limits: dict[str, list[float]] = {precision: [] for precision in devices}
+    warm_up = sizes.repeats
+    limits = {precision: [0.0] * len(counts) for precision in devices}
 
     def train_ours(precision: str) -> Callable[[int], float]:
         def measure(repeat: int) -> float:
-            limits[precision].append(multiply_rate(_dtype(precision), size=sizes.product))
+            limits[precision][repeat] = multiply_rate(_dtype(precision), size=sizes.product)
             device = devices[precision]
             return our_fit(
                 ours[precision],
@@ -162,13 +166,14 @@ def measure_teacher(data: Data, sizes: Sizes, threads: int) -> dict:
                 training[f"Trainer + peft, {p}"] = lambda r, p=p: trainer.epoch(
                     any_parts[r].rows, any_parts[r].labels, textbook.BATCH, p == "bf16"
                 )
-        trained = interleaved(training, sizes.repeats)
+        trained = interleaved(training, sizes.repeats, warm_up)
     inference = {f"ours, {p}": infer_ours(p) for p in devices}
     inference["textbook"] = lambda r: seconds(lambda: textbook.judge(plain, plain_parts[r]))
     for teacher in ours.values():
         merge(teacher.body)  # as the rule logits does
-    judged = interleaved(inference, sizes.repeats)
+    judged = interleaved(inference, sizes.repeats, warm_up)
 
+    limits = {precision: values[: sizes.repeats] for precision, values in limits.items()}  # without the warm-up's
     found: dict = {"sentences": sizes.teacher_sentences, "Trainer + peft": INSTALLED}
     for topic, times in (("training", trained), ("inference", judged)):
         rates = _rates(times, sizes.teacher_sentences)
@@ -184,7 +189,9 @@ def measure_teacher(data: Data, sizes: Sizes, threads: int) -> dict:
                 f"ours, {p}": spread(
                     [
                         arithmetic(ours[p], part, topic == "training") / took / limit
-                        for part, took, limit in zip(parts, times[f"ours, {p}"], limits[p], strict=True)
+                        for part, took, limit in zip(
+                            parts[: sizes.repeats], times[f"ours, {p}"], limits[p], strict=True
+                        )
                     ]
                 )
                 for p in devices
@@ -264,7 +271,7 @@ def measure_baseline(data: Data, sizes: Sizes, threads: int) -> dict:
     optimizer = textbook.adam(plain)
     ours = list(contestants)
     contestants["textbook"] = lambda r: seconds(lambda: textbook.train_student(plain, plain_parts[r], optimizer))
-    rates = _rates(interleaved(contestants, sizes.repeats), sizes.baseline_sentences)
+    rates = _rates(interleaved(contestants, sizes.repeats, warm_up=0), sizes.baseline_sentences)
     return {
         "sentences": sizes.baseline_sentences,
         "sentences_per_second": {name: spread(values) for name, values in rates.items()},

@@ -41,9 +41,14 @@ def ratio(faster: Sequence[float], slower: Sequence[float]) -> dict[str, Any]:
     return spread([one / other for one, other in zip(faster, slower, strict=True)])
 
 
-def interleaved(contestants: Mapping[str, Callable[[int], float]], repeats: int) -> dict[str, list[float]]:
-    """Each contestant's figure for each repeat: all in turn, then all again."""
+def interleaved(
+    contestants: Mapping[str, Callable[[int], float]], repeats: int, warm_up: int | None = None
+) -> dict[str, list[float]]:
+    """Each contestant's figure for each repeat: all in turn, then all again; before that, `warm_up`, not counted."""
     found: dict[str, list[float]] = {name: [] for name in contestants}
+    if warm_up is not None:
+        for measure in contestants.values():
+            measure(warm_up)
     for repeat in range(repeats):
         for name, measure in contestants.items():
             found[name].append(measure(repeat))

@@ -10,33 +10,50 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 
-from distilrnn.dropout import Dropout
+from distilrnn.dropout import keep
 from distilrnn.errors import BadInput
 from distilrnn.params.teacher import TuningParams
 
 
-class _Adapter(torch.autograd.Function):
-    """y + scale (x U) V^T for x [tokens, in], y [tokens, out], U [in, rank], V [out, rank].
+class _AdaptedMap(torch.autograd.Function):
+    """y = x W + b + scale (x kept) U V^T for x, kept [tokens, in], W [in, out], b [out], U [in, rank], V [out, rank].
 
-    The products are laid out so that each has its narrow factor first, as rows: with so few rows or columns a CPU is
-    several times faster in this layout than in others.
+    `kept` is dropout's mask, or None. W and b are frozen: they have no gradient. One function instead of torch's parts,
+    so that what the adapter adds is added in place. Its products have their narrow factor first, as rows: with so few
+    rows or columns a CPU is several times faster in this layout than in others.
     """
 
     @staticmethod
-    def forward(ctx: FunctionCtx, y: Tensor, x: Tensor, U: Tensor, V: Tensor, scale: float) -> Tensor:
-        low = U.T.to(x.dtype).contiguous() @ x.T  # [rank, tokens]
-        ctx.save_for_backward(x, low, U, V)
+    def forward(
+        ctx: FunctionCtx,
+        x: Tensor,
+        W: Tensor,
+        b: Tensor | None,
+        U: Tensor,
+        V: Tensor,
+        kept: Tensor | None,
+        scale: float,
+    ) -> Tensor:
+        dropped = x if kept is None else x * kept
+        low = U.T.to(x.dtype).contiguous() @ dropped.T  # [rank, tokens]
+        y = x @ W if b is None else torch.addmm(b, x, W)
+        ctx.save_for_backward(dropped, kept, low, W, U, V)
         ctx.scale = scale
-        return torch.addmm(y, low.T, V.T.to(y.dtype), alpha=scale)
+        return y.addmm_(low.T, V.T.to(x.dtype), alpha=scale)
 
     @staticmethod
     def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        x, low, U, V = ctx.saved_tensors
+        dropped, kept, low, W, U, V = ctx.saved_tensors
         low_gradient = (ctx.scale * V.T).to(gradient.dtype).contiguous() @ gradient.T  # [rank, tokens]
-        of_x = low_gradient.T @ U.T.to(x.dtype) if ctx.needs_input_grad[1] else None
-        of_u = (low_gradient @ x).T.to(U.dtype)
+        of_x = None
+        if ctx.needs_input_grad[0]:
+            of_x = low_gradient.T @ U.T.to(gradient.dtype)
+            if kept is not None:
+                of_x.mul_(kept)
+            of_x.addmm_(gradient, W.T)
+        of_u = (low_gradient @ dropped).T.to(U.dtype)
         of_v = (ctx.scale * (low @ gradient)).T.to(V.dtype)
-        return gradient, of_x, of_u, of_v, None
+        return of_x, None, None, of_u, of_v, None, None
 
 
 class LoRALinear(nn.Module):
@@ -54,7 +71,7 @@ class LoRALinear(nn.Module):
 
     def __init__(self, linear: nn.Module, rank: int, alpha: float | None, init: str, dropout: float) -> None:
         super().__init__()
-        self.linear = linear
+        self.linear = linear.requires_grad_(False)
         self.transposed = not isinstance(linear, nn.Linear)
         rows, columns = linear.weight.shape
         inputs, outputs = (rows, columns) if self.transposed else (columns, rows)
@@ -63,7 +80,7 @@ class LoRALinear(nn.Module):
                 f"rank {rank} is larger than a map from {inputs} to {outputs}: use at most {min(inputs, outputs)}"
             )
         self.scale = 1.0 if alpha is None else alpha / rank
-        self.dropout = Dropout(dropout)
+        self.dropout = dropout
         self.U = nn.Parameter(torch.empty(inputs, rank))
         self.V = nn.Parameter(torch.empty(outputs, rank))
         if init == "xavier":
@@ -76,10 +93,15 @@ class LoRALinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[..., in] -> [..., out]."""
         if torch.is_autocast_enabled(x.device.type):
-            x = x.to(torch.get_autocast_dtype(x.device.type))  # once, for both maps
-        y = self.linear(x)
-        rows, dropped = y.reshape(-1, y.shape[-1]), self.dropout(x).reshape(-1, x.shape[-1])
-        return _Adapter.apply(rows, dropped, self.U, self.V, self.scale).view(y.shape)
+            x = x.to(torch.get_autocast_dtype(x.device.type))
+        rows, scale, kept = x.reshape(-1, x.shape[-1]), self.scale, None
+        if self.training and self.dropout > 0:
+            kept, factor = keep(rows, self.dropout)
+            scale *= factor
+        frozen = [p if p is None else p.to(x.dtype) for p in (self.linear.weight, self.linear.bias)]
+        weight = frozen[0] if self.transposed else frozen[0].T
+        y = _AdaptedMap.apply(rows, weight, frozen[1], self.U, self.V, kept, scale)
+        return y.view(*x.shape[:-1], -1)
 
     @torch.no_grad()
     def merged(self) -> nn.Module:

@@ -132,7 +132,8 @@ def parts(lengths: np.ndarray, rows: np.ndarray, most_tokens: int | None) -> lis
     rows = rows[np.argsort(-lengths[rows], kind="stable")]
     ends = np.cumsum(lengths[rows])
     count = 1 << (-(-int(ends[-1]) // most_tokens) - 1).bit_length()
-    cuts = np.searchsorted(ends, ends[-1] * np.arange(1, count) / count)
+    middles = ends - lengths[rows] / 2  # a sentence goes where most of it lies
+    cuts = np.searchsorted(middles, ends[-1] * np.arange(1, count) / count)
     return [part for part in np.split(rows, cuts) if len(part)]
 
 
