@@ -129,12 +129,11 @@ def measure_teacher(data: Data, sizes: Sizes, threads: int) -> dict:
     plain = textbook.Teacher(gpt2(sizes))
     optimizer = textbook.adam(plain)
     # To each contestant what its batches would hold in an epoch of the whole corpus: like lengths here, any there.
-    counts = [sizes.teacher_sentences] * sizes.repeats + [min(sizes.teacher_sentences, textbook.BATCH)]
-    parts = [data.batches(count, textbook.BATCH, number) for number, count in enumerate(counts)]
-    any_parts = [data.part(count, number) for number, count in enumerate(counts)]
+    warm_up = sizes.repeats  # of the size of the others: memory is found once, and is then at hand
+    parts = [data.batches(sizes.teacher_sentences, textbook.BATCH, number) for number in range(warm_up + 1)]
+    any_parts = [data.part(sizes.teacher_sentences, number) for number in range(warm_up + 1)]
     plain_parts = [textbook.dataset(part.rows, part.labels, END_OF_TEXT) for part in any_parts]
-    warm_up = sizes.repeats
-    limits = {precision: [0.0] * len(counts) for precision in devices}
+    limits = {precision: [0.0] * len(parts) for precision in devices}
 
     def train_ours(precision: str) -> Callable[[int], float]:
         def measure(repeat: int) -> float:

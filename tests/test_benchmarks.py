@@ -81,6 +81,7 @@ def test_what_is_drawn_makes_batches_of_like_length_and_has_the_corpus_lengths()
     assert np.median(spans) <= 1
     assert [part.mean() for part in lengths] == pytest.approx([data.tokens.lengths.mean()] * 20, rel=0.01)
     assert lengths[0].tolist() != lengths[1].tolist()
+    assert len(data.batches(40, 128, 0).rows) == 40  # so few that no draw has the corpus's mean length
 
 
 def test_the_stand_in_is_like_cola():

@@ -102,8 +102,14 @@ def test_parts_hold_every_sentence_once_and_are_of_like_size(lengths, most_token
     count = 1 << math.ceil(math.log2(math.ceil(lengths.sum() / most_tokens)))
     assert len(found) <= count
     for part in found:
-        assert lengths[part].sum() <= lengths.sum() / count + lengths.max()
+        assert abs(lengths[part].sum() - lengths.sum() / count) <= lengths.max()
     assert np.array_equal(parts(lengths, rows, None)[0], rows)
+
+
+def test_parts_of_sentences_of_one_length_are_equal():
+    """Of two cores at one part each, the one with less to do would wait for the other."""
+    assert [len(part) for part in parts(np.full(128, 7), np.arange(128), 512)] == [64, 64]
+    assert [len(part) for part in parts(np.full(128, 20), np.arange(128), 700)] == [32, 32, 32, 32]
 
 
 def make_sentences(n=24, seed=0):
