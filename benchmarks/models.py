@@ -63,9 +63,8 @@ def our_fit(
 ) -> float:
     """Seconds of this package's own training loop, its validation included: on `dev`, or else on the shortest sentence.
 
-    So little where the other contestants, who are compared in training, have none.
-
-    `logits` are the teacher's on `data` and, where that is given, on `dev`.
+    Where contestants are compared, the others have no validation. `logits` are the teacher's on `data` and, where that
+    is given, on `dev`.
     """
     train = Sentences(data.tokens, END_OF_TEXT, width, logits[0] if logits else None)
     if dev is None:

@@ -107,7 +107,8 @@ def test_gradients_pass_through_what_dropout_keeps_alone(kind):
 def test_no_dropout_keeps_everything():
     """Neither where p is 0 nor outside of training."""
     x = torch.randn(20, INPUTS, dtype=torch.float64)
-    expected = x @ explicit_weight(make("linear"), "linear", None).T + make("linear").linear.bias
+    plain = make("linear")
+    expected = x @ explicit_weight(plain, "linear", None).T + plain.linear.bias
     for adapted in (make("linear", dropout=0.0).train(), make("linear", dropout=0.5).eval()):
         torch.testing.assert_close(adapted(x), expected)
 
