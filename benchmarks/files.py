@@ -8,7 +8,7 @@ from tokenizers import Tokenizer
 from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from benchmarks.data import END_OF_TEXT, VOCABULARY
-from benchmarks.models import gpt2
+from benchmarks.ours import gpt2
 from benchmarks.sizes import Sizes
 from distilrnn.bases import read_base, save_base
 from distilrnn.corpus import Example, iterate_split

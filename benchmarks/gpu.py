@@ -23,7 +23,7 @@ from rich.table import Table
 
 from benchmarks import data
 from benchmarks.data import Data
-from benchmarks.models import arithmetic, our_fit, our_logits, our_student, our_teacher
+from benchmarks.ours import arithmetic, our_fit, our_logits, our_student, our_teacher
 from benchmarks.sizes import TINY, Sizes
 from benchmarks.timing import RESULTS, multiply_rate, write_result
 from distilrnn.command_line import run

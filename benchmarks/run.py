@@ -23,12 +23,9 @@ def measure(
     topics: list[str], cola: Path | None, tokenizer: Path | None, threads: int, sizes: Sizes, output: Path
 ) -> dict[str, dict]:
     """Measure some topics and write each one's results; returns them by topic."""
-    import torch
-
     from benchmarks import data, jobs, models
 
     console = Console(highlight=False)
-    torch.set_num_threads(threads)
     real = cola is not None and tokenizer is not None
     sentences = data.cola(cola, tokenizer) if real else data.stand_in()
     if not real:
@@ -37,7 +34,7 @@ def measure(
             "stand-in of random tokens with CoLA's lengths, and on generated sentences[/bold]"
         )
         cola = tokenizer = None
-    in_process = {
+    side_by_side = {
         "teacher": models.measure_teacher,
         "distil": models.measure_distil,
         "baseline": models.measure_baseline,
@@ -53,8 +50,8 @@ def measure(
         place = None
         for topic in topics:
             started = time.perf_counter()
-            if topic in in_process:
-                figures = in_process[topic](sentences, sizes, threads)
+            if topic in side_by_side:
+                figures = side_by_side[topic](sentences, sizes, threads)
             else:
                 place = place or jobs.Place(Path(folder), cola, tokenizer, threads)
                 figures = as_jobs[topic](place, sizes)

@@ -1,7 +1,6 @@
 """The same LoRA tuning by Hugging Face's Trainer and peft, with the settings that their examples use."""
 
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ INSTALLED = find_spec("peft") is not None and find_spec("accelerate") is not Non
 class TrainerPeft:
     """GPT-2 for sequence classification with peft's LoRA of rank 4 on all linear maps; norms and head trained too."""
 
-    def __init__(self, config: GPT2Config, end_of_text: int, folder: Path) -> None:
+    def __init__(self, config: GPT2Config, end_of_text: int, folder: str) -> None:
         from peft import LoraConfig, TaskType, get_peft_model
         from transformers import GPT2ForSequenceClassification
 
@@ -45,7 +44,7 @@ class TrainerPeft:
         from transformers import PrinterCallback, Trainer, TrainingArguments
 
         arguments = TrainingArguments(
-            output_dir=str(self.folder),
+            output_dir=self.folder,
             per_device_train_batch_size=batch_size,
             num_train_epochs=1,
             learning_rate=1e-3,

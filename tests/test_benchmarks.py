@@ -1,5 +1,6 @@
 """The benchmarks run, at sizes that take a moment, and write what they say they write; nothing here looks at a time."""
 
+import os
 import subprocess
 import sys
 
@@ -9,8 +10,9 @@ import torch
 from transformers import GPT2Config
 
 from benchmarks import gpu, textbook
+from benchmarks.apart import Apart
 from benchmarks.data import END_OF_TEXT, stand_in
-from benchmarks.models import arithmetic, our_student, our_teacher
+from benchmarks.ours import arithmetic, our_student, our_teacher
 from benchmarks.run import TOPICS, measure, rows
 from benchmarks.sizes import TINY
 from benchmarks.timing import ROOT, ratio, run, spread
@@ -67,6 +69,27 @@ def test_a_process_is_charged_its_own_memory_alone():
         run([sys.executable, "-c", "raise SystemExit(3)"])
 
 
+class Twice:
+    def __init__(self, number):
+        if number < 0:
+            raise ValueError("below zero")
+        self.number = number
+
+    def times(self, other):
+        return 2 * self.number * other, os.getpid()
+
+
+def test_contestants_are_apart():
+    with Apart(Twice, 3) as one, Apart(Twice, 4) as other, Apart(Twice, -1) as broken:
+        assert [one.call("times", 5)[0], other.call("times", 5)[0]] == [30, 40]
+        assert len({os.getpid(), one.call("times", 1)[1], one.call("times", 2)[1], other.call("times", 1)[1]}) == 3
+        with pytest.raises(TypeError):
+            one.call("times", None)
+        assert one.call("times", 1)[0] == 6
+        with pytest.raises(ValueError, match="below zero"):
+            broken.call("times", 1)
+
+
 def test_medians_and_ratios_are_of_pairs():
     assert spread([3, 1, 2]) == {"median": 2, "low": 1, "high": 3, "all": [3, 1, 2]}
     assert ratio([4, 9], [2, 3])["all"] == [2, 3]
@@ -119,11 +142,11 @@ def test_the_textbooks_teacher_is_ours():
 
 
 def test_arithmetic_counts_real_tokens_alone():
-    """Two maps' worth by hand: every map at every token, the last MLP's two at one token a sentence."""
+    """By hand: every map at every token, the last MLP's two and the one before it at one token a sentence."""
     teacher, data = our_teacher(TINY, CPU), stand_in(10)
     tokens = sum(map(len, data.rows))
     weights = {name: m.weight.numel() for name, m in linear_maps(teacher.body).items()}
-    last = sum(n for name, n in weights.items() if name.startswith("h.1.mlp"))
+    last = sum(n for name, n in weights.items() if name.startswith(("h.1.mlp", "h.1.attn.c_proj")))
     assert arithmetic(teacher, data, training=False) == 2 * (tokens * (sum(weights.values()) - last) + 10 * last)
 
 

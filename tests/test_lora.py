@@ -74,7 +74,7 @@ def test_gradients_are_those_of_the_explicit_sum(kind):
 
 def drop(x, p):
     kept, factor = keep(x, p)
-    return x * kept * factor
+    return x * -kept * factor
 
 
 def test_dropout_is_on_the_adapters_input_alone():

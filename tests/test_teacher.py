@@ -1,7 +1,9 @@
 """Teachers of several architectures: what is read, what is trained, and that files fit only where they belong."""
 
+import gc
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,22 +11,24 @@ import torch
 import transformers
 from rich.console import Console
 from tiny import BASE, CORPUS, TEACHING, TUNING, make_corpus, study, teach
+from transformers.models.gpt2.modeling_gpt2 import eager_attention_forward
 
 from distilrnn.activations import GELU
+from distilrnn.attention import SHORT, attend
 from distilrnn.bases import import_base, read_base
 from distilrnn.checkpoint import load_arrays, load_tensors, read_header, read_json, save_tensors
 from distilrnn.corpus import SPLITS, TRAIN
 from distilrnn.device import Device
 from distilrnn.distil import label_objective
 from distilrnn.errors import BadInput, Failure
-from distilrnn.lora import LoRALinear, linear_maps
+from distilrnn.lora import LoRALinear, linear_maps, merge
 from distilrnn.params.base import BaseParams
 from distilrnn.params.common import TrainingParams
 from distilrnn.params.teacher import TuningParams
 from distilrnn.pretraining import pretrain
 from distilrnn.progress import TrainingProgress
 from distilrnn.stages.logits import compute_logits
-from distilrnn.teacher import Teacher, build_teacher, freeze_in_bf16, last_mlp, load_teacher, place, save_adapter
+from distilrnn.teacher import Teacher, build_teacher, freeze_in_bf16, load_teacher, place, read_alone, save_adapter
 from distilrnn.tokenizing import tokenize_corpus
 from distilrnn.tokens import epoch_batches, read_summary, read_tokens
 from distilrnn.training import Sentences, fit, predict_logits, trainable
@@ -93,11 +97,9 @@ def test_the_head_reads_the_token_that_saw_the_sentence(base):
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
 
 
-def test_the_last_mlp_reads_one_token_a_sentence_and_nothing_changes(base):
-    """Logits and gradients against the same teacher without the shortcut."""
+def test_the_last_block_reads_one_token_a_sentence_and_nothing_changes(base):
+    """Logits and gradients against the same teacher without the shortcut, with adapters and after they are merged."""
     teacher = build_teacher(base, 2, TuningParams(rank=2, init="xavier", dropout=0), 0)
-    mlp = last_mlp(teacher.body)
-    assert (mlp is None) == (base.name in BIDIRECTIONAL)
     ids, lengths = random_sentences()
 
     def judged():
@@ -106,15 +108,24 @@ def test_the_last_mlp_reads_one_token_a_sentence_and_nothing_changes(base):
         logits.square().sum().backward()
         return [logits, *(p.grad.clone() for p in trainable(teacher).values())]
 
-    seen = []
-    if mlp is not None:
-        mlp.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0].shape[:2]))
-    short = judged()
-    assert seen == ([] if mlp is None else [(len(ids), 1)])
-    if mlp is not None:
-        mlp._forward_pre_hooks.clear()
-    for found, wanted in zip(short, judged(), strict=True):
-        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-6)
+    def check():
+        alone, seen = read_alone(teacher.body), []
+        assert len(alone) == (0 if base.name in BIDIRECTIONAL else 2)
+        watched = [m.register_forward_hook(lambda module, inputs, _: seen.append(inputs[0].shape[:2])) for m in alone]
+        short = judged()
+        assert seen == [(len(ids), 1)] * len(alone)
+        hooks = [dict(module._forward_pre_hooks) for module in alone]
+        for module in alone:
+            module._forward_pre_hooks.clear()
+        for found, wanted in zip(short, judged(), strict=True):
+            torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-6)
+        for module, kept, watch in zip(alone, hooks, watched, strict=True):
+            module._forward_pre_hooks.update(kept)
+            watch.remove()
+
+    check()
+    merge(teacher.body)
+    check()
 
 
 def test_gpt2s_activation_is_the_fast_one():
@@ -136,8 +147,39 @@ def test_bf16_on_a_cpu_attends_in_plain_products(base):
         place(teacher, bf16)
         with bf16.autocast():
             close = teacher(ids, lengths)
-    assert teacher.body.config._attn_implementation == "eager"
+    assert teacher.body.config._attn_implementation == (SHORT if base.name == "gpt2" else "eager")
     torch.testing.assert_close(close.float(), exact, rtol=0.1, atol=0.05)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_short_attention_is_eager_attention(masked):
+    """Values and gradients."""
+    random = torch.Generator().manual_seed(0)
+    mask = torch.zeros(5, 1, 7, 7, dtype=torch.float64)
+    mask[:, :, :, 4:] = -torch.inf
+    module = torch.nn.Module()
+
+    def attended(attention):
+        parts = [torch.randn(5, 3, 7, 8, dtype=torch.float64, generator=random.manual_seed(n)) for n in range(3)]
+        parts = [part.requires_grad_() for part in parts]
+        out, _ = attention(module, *parts, mask if masked else None, scaling=0.3)
+        return [out, *torch.autograd.grad(out.square().sum(), parts)]
+
+    for found, wanted in zip(attended(attend), attended(eager_attention_forward), strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-6)  # softmax has 32 bits
+
+
+def test_a_placed_teacher_has_let_go_of_the_bases_file(base):
+    """Weights that are used as loaded lie in the file, all of which then stays in memory beside those in bf16."""
+
+    def mapped():
+        return str(base / "model.safetensors") in Path("/proc/self/maps").read_text()
+
+    gc.collect()  # other tests' teachers
+    teacher = build_teacher(base, 2, TuningParams(rank=2), 0)
+    assert mapped()
+    place(teacher, Device("cpu", "bf16", 1))
+    assert not mapped()
 
 
 def test_results_do_not_depend_on_the_number_of_threads(tiny):

@@ -10,17 +10,18 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 
-from distilrnn.dropout import keep
+from distilrnn.dropout import keep, keep_of, kept_of
 from distilrnn.errors import BadInput
 from distilrnn.params.teacher import TuningParams
 
 
 class _AdaptedMap(torch.autograd.Function):
-    """y = x W + b + scale (x kept) U V^T for x, kept [tokens, in], W [in, out], b [out], U [in, rank], V [out, rank].
+    """y = x W + b + scale dropped(x) U V^T for x [tokens, in], W [in, out], b [out], U [in, rank], V [out, rank].
 
-    `kept` is dropout's mask, or None. W and b are frozen: they have no gradient. One function instead of torch's parts,
-    so that what the adapter adds is added in place. Its products have their narrow factor first, as rows: with so few
-    rows or columns a CPU is several times faster in this layout than in others.
+    `kept` [tokens, in] is what dropout keeps of x, or None. W and b are frozen: they have no gradient. One function
+    instead of torch's parts, so that nothing is read and written again only to be added to: the bias is one more row of
+    the adapter, whose product comes first, and the frozen map's is added as it is computed. The adapter's products have
+    their narrow factor first, as rows: with so few rows or columns a CPU is several times faster in this layout.
     """
 
     @staticmethod
@@ -34,25 +35,28 @@ class _AdaptedMap(torch.autograd.Function):
         kept: Tensor | None,
         scale: float,
     ) -> Tensor:
-        dropped = x if kept is None else x * kept
-        low = U.T.to(x.dtype).contiguous() @ dropped.T  # [rank, tokens]
-        y = x @ W if b is None else torch.addmm(b, x, W)
-        ctx.save_for_backward(dropped, kept, low, W, U, V)
+        rank = U.shape[1]
+        dropped = x if kept is None else kept_of(x, kept)
+        up = (scale * V.T).to(x.dtype)
+        up = up.contiguous() if b is None else torch.cat([up, b[None]])  # [rank, out], and the bias
+        low = x.new_ones(len(up), len(x))
+        torch.mm(U.T.to(x.dtype).contiguous(), dropped.T, out=low[:rank])  # [rank, tokens]
+        ctx.save_for_backward(dropped, kept, low[:rank], W, U, up[:rank])
         ctx.scale = scale
-        return y.addmm_(low.T, V.T.to(x.dtype), alpha=scale)
+        return (low.T @ up).addmm_(x, W)
 
     @staticmethod
     def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        dropped, kept, low, W, U, V = ctx.saved_tensors
-        low_gradient = (ctx.scale * V.T).to(gradient.dtype).contiguous() @ gradient.T  # [rank, tokens]
+        dropped, kept, low, W, U, up = ctx.saved_tensors
+        low_gradient = up @ gradient.T  # [rank, tokens]
         of_x = None
         if ctx.needs_input_grad[0]:
             of_x = low_gradient.T @ U.T.to(gradient.dtype)
             if kept is not None:
-                of_x.mul_(kept)
+                keep_of(of_x, kept)
             of_x.addmm_(gradient, W.T)
         of_u = (low_gradient @ dropped).T.to(U.dtype)
-        of_v = (ctx.scale * (low @ gradient)).T.to(V.dtype)
+        of_v = (low @ gradient).T.to(U.dtype).mul_(ctx.scale)
         return of_x, None, None, of_u, of_v, None, None
 
 
@@ -152,6 +156,10 @@ def merge(model: nn.Module) -> None:
 
 
 def _replace(model: nn.Module, name: str, module: nn.Module) -> None:
+    """Put a module in the place of another, whose hooks before forward belong to the place."""
+    hooks = model.get_submodule(name)._forward_pre_hooks
+    module._forward_pre_hooks.update(hooks)
+    hooks.clear()
     parent, _, child = name.rpartition(".")
     setattr(model.get_submodule(parent), child, module)
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from distilrnn.activations import use_fast_activations
+from distilrnn.attention import use_short_attention
 from distilrnn.bases import is_bidirectional, load_body, read_base
 from distilrnn.checkpoint import load_tensors, require_equal, save_tensors
 from distilrnn.device import Device
@@ -32,9 +33,9 @@ class Teacher(nn.Module):
         config = body.config.get_text_config()
         self.context = getattr(config, "max_position_embeddings", None)
         self.head = nn.Linear(config.hidden_size, classes, bias=False)
-        mlp = last_mlp(body)
-        if mlp is not None and not self.bidirectional:
-            mlp.register_forward_pre_hook(self._take_what_is_read)
+        if not self.bidirectional:
+            for module in read_alone(body):
+                module.register_forward_pre_hook(self._take_what_is_read)
 
     def require_room(self, longest: int) -> None:
         """Refuse sentences of more tokens than the base has positions; raises BadInput."""
@@ -62,8 +63,8 @@ class Teacher(nn.Module):
             _read.reset(token)
         return self.head(states)
 
-    def _take_what_is_read(self, mlp: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
-        """[sentences, tokens, width] to [sentences, 1, width]: what the last MLP makes of other tokens is never read.
+    def _take_what_is_read(self, module: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
+        """[sentences, tokens, width] to [sentences, 1, width]: what the module makes of other tokens is never read.
 
         Its output is added to every token's state, of which only the right one goes on.
         """
@@ -74,12 +75,19 @@ _read: ContextVar[tuple[Tensor, Tensor]] = ContextVar("read")
 """Sentence and token that are read, of the batch that this thread computes."""
 
 
-def last_mlp(body: nn.Module) -> nn.Module | None:
-    """The MLP of the last block, where it is one that treats every token alone; None where there is no such."""
+def read_alone(body: nn.Module) -> list[nn.Module]:
+    """What of the last block is needed at the token that is read, alone: its MLP, and the map of attention's output.
+
+    Empty where the block is not one that is known to treat every token alone there.
+    """
     layers = body.config.get_text_config().num_hidden_layers
     blocks = [m for m in body.modules() if isinstance(m, nn.ModuleList) and len(m) == layers]
     mlp = getattr(blocks[0][-1], "mlp", None) if len(blocks) == 1 else None
-    return mlp if type(mlp).__name__.endswith("MLP") else None
+    if not type(mlp).__name__.endswith("MLP"):
+        return []
+    attention = getattr(blocks[0][-1], "attn", None) or getattr(blocks[0][-1], "self_attn", None)
+    output = getattr(attention, "c_proj", None) or getattr(attention, "o_proj", None)
+    return [mlp] if output is None else [output, mlp]
 
 
 def build_teacher(base: Path, classes: int, tuning: TuningParams, seed: int) -> Teacher:
@@ -109,8 +117,8 @@ def place(teacher: Teacher, device: Device) -> Teacher:
     if device.precision == "bf16":
         freeze_in_bf16(teacher)
         if device.name == "cpu":
-            # On a CPU, fused attention's gradients of short sentences take up to ten times as long in bf16.
-            teacher.body.set_attn_implementation("eager")
+            let_go_of_file(teacher)
+            use_short_attention(teacher.body)
     return teacher
 
 
@@ -119,6 +127,12 @@ def freeze_in_bf16(teacher: Teacher) -> None:
     for module in linear_maps(teacher.body).values():
         if not module.weight.requires_grad:
             module.to(torch.bfloat16)
+
+
+def let_go_of_file(teacher: Teacher) -> None:
+    """Copy every weight: one that lies in the base's file, as loaded, keeps all of the file in memory."""
+    for weight in teacher.parameters():
+        weight.data = weight.data.clone()
 
 
 def count_parameters(teacher: nn.Module) -> dict[str, int]:

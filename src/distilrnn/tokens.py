@@ -1,5 +1,6 @@
 """Tokenised splits: what the rule tokenize writes, read back without `datasets`, and cut into batches."""
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -124,17 +125,15 @@ def sorted_batches(lengths: np.ndarray, batch_size: int, most_tokens: int | None
 def parts(lengths: np.ndarray, rows: np.ndarray, most_tokens: int | None) -> list[np.ndarray]:
     """The rows of a batch in parts of about so many tokens or fewer; None leaves the batch as it is.
 
-    A part holds sentences of like length, the longest first. There are 1, 2, 4, 8, ... parts of like size, so that
-    as many cores as that have the same to do; fewer where sentences are so long that they are parts of their own.
+    A part holds sentences of like length, the longest first. There are 2, 4, 8, ... parts or fewer, the largest as
+    small as can be, padding included: as many cores as that have the same to do.
     """
     if most_tokens is None:
         return [rows]
-    rows = rows[np.argsort(-lengths[rows], kind="stable")]
-    ends = np.cumsum(lengths[rows])
-    count = 1 << (-(-int(ends[-1]) // most_tokens) - 1).bit_length()
-    middles = ends - lengths[rows] / 2  # a sentence goes where most of it lies
-    cuts = np.searchsorted(middles, ends[-1] * np.arange(1, count) / count)
-    return [part for part in np.split(rows, cuts) if len(part)]
+    count = max(2, 1 << (-(-int(lengths[rows].sum()) // most_tokens) - 1).bit_length())
+    enough = range(int(lengths[rows].max()) * len(rows) + 1)
+    size = bisect_left(enough, True, key=lambda size: len(sorted_batches(lengths[rows], len(rows), size)) <= count)
+    return [rows[some] for some in sorted_batches(lengths[rows], len(rows), size)]
 
 
 def _cut(rows: np.ndarray, size: int) -> list[np.ndarray]:

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from distilrnn.device import Device, resting_collector
+from distilrnn.device import Device, one_core, resting_collector
 from distilrnn.dropout import seeded
 from distilrnn.errors import Failure
 from distilrnn.params.common import TrainingParams
@@ -286,7 +286,8 @@ class _Trainer:
                 f"the loss is {float(done.loss)} at epoch {epoch}, step {step + 1}, learning rate {rate:g}: "
                 "lower the learning rate, or set clip_norm"
             )
-        self.adam.step()
+        with one_core() if self.side_by_side else nullcontext():
+            self.adam.step()
         return done
 
     def _gradients(self, pieces: list[Batch], number: int) -> Step:

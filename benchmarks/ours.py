@@ -1,0 +1,108 @@
+"""Models, training and inference of this package, as the rules use them."""
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from rich.console import Console
+from torch import nn
+from transformers import GPT2Config, GPT2Model
+
+from benchmarks import textbook
+from benchmarks.data import END_OF_TEXT, VOCABULARY, Data
+from benchmarks.sizes import Sizes
+from distilrnn.device import Device
+from distilrnn.lora import linear_maps
+from distilrnn.params.common import TrainingParams
+from distilrnn.params.student import StudentModelParams
+from distilrnn.params.teacher import TuningParams
+from distilrnn.progress import TrainingProgress
+from distilrnn.student import Student
+from distilrnn.teacher import Teacher, place, read_alone, tune
+from distilrnn.training import Objective, Sentences, Step, fit, predict_logits
+
+RANK = 4
+
+
+def gpt2(sizes: Sizes) -> GPT2Config:
+    """GPT-2's own shape, or a smaller one to try the code with; dropout 0 as in the reference."""
+    return GPT2Config(
+        vocab_size=VOCABULARY,
+        n_embd=sizes.width,
+        n_layer=sizes.layers,
+        n_head=sizes.heads,
+        resid_pdrop=0.0,
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
+    )
+
+
+def our_teacher(sizes: Sizes, device: Device) -> Teacher:
+    """A teacher of this package with random weights."""
+    teacher = Teacher(GPT2Model(gpt2(sizes)), 2)
+    tune(teacher, TuningParams(rank=RANK, init="xavier"))
+    return place(teacher, device)
+
+
+def our_fit(
+    model: nn.Module,
+    data: Data,
+    objective: Objective,
+    epochs: int,
+    device: Device,
+    dev: Data | None = None,
+    width: int | None = None,
+    most_tokens: int | None = None,
+    logits: Sequence[np.ndarray] = (),
+) -> float:
+    """Seconds of this package's own training loop, with its validation where there is `dev`.
+
+    Contestants have no validation, so that ours is then one of nothing. `logits` are the teacher's on `data` and, where
+    that is given, on `dev`.
+    """
+    train = Sentences(data.tokens, END_OF_TEXT, width, logits[0] if logits else None)
+    if dev is None:
+        validation, objective = Sentences(train.tokens.select(np.arange(1)), END_OF_TEXT), _in_training(objective)
+    else:
+        validation = Sentences(dev.tokens, END_OF_TEXT, width, logits[1] if logits else None)
+    params = TrainingParams(epochs=epochs, batch_size=textbook.BATCH, learning_rate=textbook.RATE)
+    with TrainingProgress("benchmark", epochs, len(data.rows), Console(file=io.StringIO())) as progress:
+        return fit(model, train, validation, objective, params, 0, device, progress, most_tokens=most_tokens).seconds
+
+
+def _in_training(objective: Objective) -> Objective:
+    """The objective in training, and nothing in validation."""
+    return lambda model, batch: (
+        objective(model, batch) if model.training else Step(torch.zeros(()), torch.zeros(()), len(batch.labels))
+    )
+
+
+def our_logits(
+    teacher: Teacher, data: Data, device: Device, sizes: Sizes, batch_size: int = textbook.BATCH
+) -> np.ndarray:
+    """The teacher's logits [sentences, 2]."""
+    sentences = Sentences(data.tokens, END_OF_TEXT)
+    return predict_logits(teacher, sentences, batch_size, device, device.most_tokens(sizes.width))
+
+
+def our_student(data: Data, sizes: Sizes, pooling: str = "last_token") -> Student:
+    """A student with a row for every type of the whole corpus."""
+    return Student(data.types, 2, StudentModelParams(embedding=sizes.width, hidden=sizes.width, pooling=pooling), 0)
+
+
+def arithmetic(teacher: Teacher, data: Data, training: bool) -> float:
+    """FLOPs that the linear maps need for these sentences' real tokens.
+
+    A map costs 2 FLOPs a weight forward and 2 for its input's gradient; a frozen one has no gradient of its own; the
+    adapters' matrices cost as much again for theirs. The last MLP and the map before it are needed at one token a
+    sentence. Attention's products, norms and the embedding, which are small, are left out.
+    """
+    last = {id(m) for alone in read_alone(teacher.body) for m in linear_maps(alone).values()}
+    tokens, sentences = sum(map(len, data.rows)), len(data.rows)
+    total = 0.0
+    for module in linear_maps(teacher.body).values():
+        read = sentences if id(module) in last else tokens
+        adapter = RANK * sum(module.weight.shape)
+        total += read * (4 * module.weight.numel() + 6 * adapter if training else 2 * module.weight.numel())
+    return total
