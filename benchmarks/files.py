@@ -39,17 +39,19 @@ def make_tokenizer(folder: Path | None, examples: list[Example]) -> Tokenizer:
     return load_tokenizer(folder) if folder is not None else train_tokenizer([e.sentence for e in examples], 1000)
 
 
-def write_rows(folder: Path, examples: list[Example], count: int) -> None:
-    """A corpus in CoLA's format with so many training sentences: the given ones again and again, each numbered.
+def write_rows(folder: Path, examples: list[Example], count: int, numbered: bool = False) -> None:
+    """A corpus in CoLA's format with so many training sentences: the given ones again and again, then numbered.
 
-    A number makes every sentence a sentence of its own, as they are in a real corpus of that size.
+    A number makes every sentence a sentence of its own, as they are in a real corpus of that size. `numbered`: also the
+    first time, so that sentences do not get longer as they get more.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for split in SPLITS:
         rows = count if split == TRAIN else DEV
         with (folder / f"{split}.tsv").open("w", encoding="utf-8") as file:
             for number, e in enumerate(islice(cycle(examples), rows)):
-                text = e.sentence if number < len(examples) else f"{e.sentence} {number // len(examples)}"
+                again = numbered or number >= len(examples)
+                text = f"{e.sentence} {number // len(examples)}" if again else e.sentence
                 file.write(Example(e.source, e.label, e.mark, text).line())
 
 
