@@ -3,8 +3,6 @@
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import AttentionInterface, AttentionMaskInterface
-from transformers.masking_utils import eager_mask
 
 SHORT = "distilrnn_short"
 """Name of `attend` among transformers' attentions."""
@@ -37,6 +35,9 @@ def attend(
 
 def use_short_attention(body: nn.Module) -> None:
     """For short sentences in bf16 on a CPU: there, fused attention's gradients take up to ten times as long."""
+    from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers.masking_utils import eager_mask
+
     gpt2 = body.config.model_type == "gpt2" and not body.config.reorder_and_upcast_attn
     AttentionInterface.register(SHORT, attend)
     AttentionMaskInterface.register(SHORT, eager_mask)

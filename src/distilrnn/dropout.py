@@ -45,12 +45,12 @@ def keep(x: Tensor, p: float) -> tuple[Tensor, float]:
     return kept.to(torch.int8), 65536 / levels
 
 
-def kept_of(x: Tensor, kept: Tensor) -> Tensor:
-    """X where `kept` is -1, else 0."""
+def masked(x: Tensor, kept: Tensor) -> Tensor:
+    """The numbers of x that are kept, and 0 elsewhere."""
     return (x.view(BITS[x.element_size()]) & kept).view(x.dtype)
 
 
-def keep_of(x: Tensor, kept: Tensor) -> Tensor:
+def mask_(x: Tensor, kept: Tensor) -> Tensor:
     """The same in place."""
     x.view(BITS[x.element_size()]).bitwise_and_(kept)
     return x

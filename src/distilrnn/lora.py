@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 
-from distilrnn.dropout import keep, keep_of, kept_of
+from distilrnn.dropout import keep, mask_, masked
 from distilrnn.errors import BadInput
 from distilrnn.params.teacher import TuningParams
 
@@ -36,7 +36,7 @@ class _AdaptedMap(torch.autograd.Function):
         scale: float,
     ) -> Tensor:
         rank = U.shape[1]
-        dropped = x if kept is None else kept_of(x, kept)
+        dropped = x if kept is None else masked(x, kept)
         up = (scale * V.T).to(x.dtype)
         up = up.contiguous() if b is None else torch.cat([up, b[None]])  # [rank, out], and the bias
         low = x.new_ones(len(up), len(x))
@@ -53,7 +53,7 @@ class _AdaptedMap(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             of_x = low_gradient.T @ U.T.to(gradient.dtype)
             if kept is not None:
-                keep_of(of_x, kept)
+                mask_(of_x, kept)
             of_x.addmm_(gradient, W.T)
         of_u = (low_gradient @ dropped).T.to(U.dtype)
         of_v = (low @ gradient).T.to(U.dtype).mul_(ctx.scale)
