@@ -60,7 +60,7 @@ class Place:
         """The rule student's command for one epoch of distillation."""
         logits = self.folder / f"logits{count}" / "logits.safetensors"
         words = [sys.executable, SCRIPTS / "student.py", "--tokens", self.folder / f"tokens{count}"]
-        words += ["--teacher-logits", logits, "--output", output, "--validation", "dev", "--epochs", "2", *options]
+        words += ["--teacher-logits", logits, "--output", output, "--validation", "dev", "--epochs", "1", *options]
         return [str(word) for word in words]
 
     def student(self, count: int, *options: str) -> Ended:

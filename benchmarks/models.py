@@ -43,11 +43,9 @@ def measure_teacher(data: Data, sizes: Sizes, threads: int) -> dict:
 
         training = {f"ours, {p}": train_ours(p) for p in ours} | _measured({"textbook": plain}, "train")
         if INSTALLED:
-            peft = {
-                f"Trainer + peft, {p}": stack.enter_context(Apart(contestants.PeftTeacher, data, sizes, threads, p))
-                for p in ours
-            }
-            training |= _measured(peft, "train")
+            fastest = _formats()[-1]
+            peft = stack.enter_context(Apart(contestants.PeftTeacher, data, sizes, threads, fastest))
+            training |= _measured({f"Trainer + peft, {fastest}": peft}, "train")
         trained = interleaved(training, sizes.repeats, warm_up)
         for place in ours.values():
             place.call("merge")
