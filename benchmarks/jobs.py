@@ -177,30 +177,29 @@ def measure_growth(place: Place, sizes: Sizes) -> dict:
         "logits": place.logits,
         "student": lambda count: place.student(count, *SMALL_STUDENT),
     }
-    start = {name: _ended(step, name, SMALLEST) for name, step in steps.items()}
-    found: dict = {"start": {name: {"seconds": e.seconds, "peak_mb": e.peak_mb} for name, e in start.items()}}
-    found["sizes"] = list(sizes.growth)
-    for name in steps:
+    found: dict = {"sizes": list(sizes.growth)}
+    for name, step in steps.items():
+        step(SMALLEST)
         found[name] = {"seconds": [], "microseconds_per_sentence": [], "peak_mb": []}
     for count in sizes.growth:
         for name, step in steps.items():
-            ended = _ended(step, name, count)
-            took = _own_seconds(place, name, count) or max(ended.seconds - start[name].seconds, 0.0)
+            ended, work = _with_its_work(place, name, step, count)
             found[name]["seconds"].append(round(ended.seconds, 3))
-            found[name]["microseconds_per_sentence"].append(round(1e6 * took / count, 3))
+            found[name]["microseconds_per_sentence"].append(round(1e6 * work / count, 3))
             found[name]["peak_mb"].append(round(ended.peak_mb, 1))
     found["tokenize_sentences_per_second"] = round(sizes.growth[-1] / found["tokenize"]["seconds"][-1], 1)
     return found
 
 
-def _ended(step: Callable[[int], Ended], name: str, count: int) -> Ended:
-    """One run; the median of three where it must be told from the start of its process, and is short."""
-    repeats = 3 if name not in TIMED and count < 1_000_000 else 1
-    return sorted((step(count) for _ in range(repeats)), key=lambda ended: ended.seconds)[repeats // 2]
+def _with_its_work(place: Place, name: str, step: Callable[[int], Ended], count: int) -> tuple[Ended, float]:
+    """A run, and the seconds that its sentences took: those that it says itself.
 
-
-def _own_seconds(place: Place, step: str, count: int) -> float | None:
-    """What a run says of itself, its start not counted; None where it says nothing."""
-    if step not in TIMED:
-        return None
-    return float(read_json(place.folder / f"{step}{count}" / "run.json")["seconds"])
+    Or else what it takes longer than one of few sentences just before it; the median of three such pairs, where the
+    difference is small.
+    """
+    if name in TIMED:
+        ended = step(count)
+        return ended, float(read_json(place.folder / f"{name}{count}" / "run.json")["seconds"])
+    pairs = [(step(SMALLEST), step(count)) for _ in range(1 if count >= 1_000_000 else 3)]
+    work = statistics.median(ended.seconds - start.seconds for start, ended in pairs)
+    return pairs[-1][1], max(work, 0.0)

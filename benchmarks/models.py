@@ -26,54 +26,60 @@ def _rates(found: Mapping[str, list[float]], counts: int) -> dict[str, list[floa
 
 def measure_teacher(data: Data, sizes: Sizes, threads: int) -> dict:
     """LoRA training and inference: sentences per second, ratios, and the share of the measured matrix product rate."""
-    warm_up = sizes.repeats
-    limits: dict[str, list[float]] = {precision: [] for precision in _formats()}
+    fastest = _formats()[-1]
     with ExitStack() as stack:
-        ours = {p: stack.enter_context(Apart(contestants.OurTeacher, data, sizes, threads, p)) for p in limits}
-        plain = stack.enter_context(Apart(contestants.TextbookTeacher, data, sizes, threads))
 
-        def train_ours(precision: str) -> Callable[[int], float]:
-            def measure(number: int) -> float:
-                limit = ours[precision].call("limit")
-                if number != warm_up:
-                    limits[precision].append(limit)
-                return ours[precision].call("train", number)
+        def apart(build: Callable, *arguments: str) -> Apart:
+            return stack.enter_context(Apart(build, data, sizes, threads, *arguments))
 
-            return measure
-
-        training = {f"ours, {p}": train_ours(p) for p in ours} | _measured({"textbook": plain}, "train")
-        if INSTALLED:
-            fastest = _formats()[-1]
-            peft = stack.enter_context(Apart(contestants.PeftTeacher, data, sizes, threads, fastest))
-            training |= _measured({f"Trainer + peft, {fastest}": peft}, "train")
-        trained = interleaved(training, sizes.repeats, warm_up)
+        ours = {f"ours, {precision}": apart(contestants.OurTeacher, precision) for precision in _formats()}
+        textbook = {"textbook": apart(contestants.TextbookTeacher)}
+        peft = {f"Trainer + peft, {fastest}": apart(contestants.PeftTeacher, fastest)} if INSTALLED else {}
+        training, limits = _compare_teachers("train", ours, textbook | peft, sizes)
         for place in ours.values():
             place.call("merge")
-        judging = {**{f"ours, {p}": place for p, place in ours.items()}, "textbook": plain}
-        judged = interleaved(_measured(judging, "judge"), sizes.repeats, warm_up)
+        inference, limits_again = _compare_teachers("judge", ours, textbook, sizes)
+    return {
+        "sentences": sizes.teacher_sentences,
+        "Trainer + peft": INSTALLED,
+        "training": training,
+        "inference": inference,
+        "limit_gflops": {
+            name.removeprefix("ours, "): spread([limit / 1e9 for limit in limits[name] + limits_again[name]])
+            for name in ours
+        },
+    }
 
-        found: dict = {"sentences": sizes.teacher_sentences, "Trainer + peft": INSTALLED}
-        for topic, times in (("training", trained), ("inference", judged)):
-            rates = _rates(times, sizes.teacher_sentences)
-            shares = {
-                p: [
-                    place.call("arithmetic", number, topic == "training") / took / limit
-                    for number, (took, limit) in enumerate(zip(times[f"ours, {p}"], limits[p], strict=True))
-                ]
-                for p, place in ours.items()
-            }
-            found[topic] = {
-                "sentences_per_second": {name: spread(values) for name, values in rates.items()},
-                "ratios": {
-                    f"{name} / {other}": ratio(rates[name], rates[other])
-                    for name in rates
-                    for other in rates
-                    if name.startswith("ours") and not other.startswith("ours")
-                },
-                "share_of_limit": {f"ours, {p}": spread(values) for p, values in shares.items()},
-            }
-    found["limit_gflops"] = {p: spread([limit / 1e9 for limit in limits[p]]) for p in limits}
-    return found
+
+def _compare_teachers(
+    method: str, ours: Mapping[str, Apart], others: Mapping[str, Apart], sizes: Sizes
+) -> tuple[dict, dict[str, list[float]]]:
+    """Figures of one method of all contestants; and the machine's FLOP/s beside each repeat of ours."""
+    limits: dict[str, list[float]] = {name: [] for name in ours}
+
+    def beside_limit(name: str, place: Apart) -> Callable[[int], float]:
+        def measure(number: int) -> float:
+            limits[name].append(place.call("limit"))
+            return place.call(method, number)
+
+        return measure
+
+    measures = {name: beside_limit(name, place) for name, place in ours.items()} | _measured(others, method)
+    times = interleaved(measures, sizes.repeats, warm_up=sizes.repeats)
+    limits = {name: of_warm_up_too[1:] for name, of_warm_up_too in limits.items()}
+    rates = _rates(times, sizes.teacher_sentences)
+    shares = {}
+    for name, place in ours.items():
+        needed = [place.call("arithmetic", number, method == "train") for number in range(sizes.repeats)]
+        shares[name] = [
+            flops / took / limit for flops, took, limit in zip(needed, times[name], limits[name], strict=True)
+        ]
+    figures = {
+        "sentences_per_second": {name: spread(values) for name, values in rates.items()},
+        "ratios": {f"{name} / {other}": ratio(rates[name], rates[other]) for name in ours for other in others},
+        "share_of_limit": {name: spread(values) for name, values in shares.items()},
+    }
+    return figures, limits
 
 
 def measure_distil(data: Data, sizes: Sizes, threads: int) -> dict:
