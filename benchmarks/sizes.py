@@ -14,7 +14,7 @@ class Sizes:
     product: int = 2048
     """Rows and columns of the matrices that measure the machine's limit."""
     teacher_sentences: int = 384
-    distil_sentences: int = 384
+    distil_sentences: int = 256
     epochs: int = 4
     baseline_sentences: int = 1024
     helps: int = 3

@@ -93,6 +93,11 @@ def test_inference_takes_no_more_tokens_than_allowed(lengths, batch_size, most_t
         assert len(rows) * lengths[rows].max() <= most_tokens or len(rows) == 1
 
 
+def parts_at_most(lengths, most_tokens):
+    at_least = 1 if lengths.sum() <= most_tokens / 2 else 2
+    return max(at_least, 1 << math.ceil(math.log2(math.ceil(lengths.sum() / most_tokens))))
+
+
 def smallest_largest(lengths, count):
     """Tokens, padding included, of the largest of `count` parts of the sorted lengths, where that is smallest."""
     if count == 1 or len(lengths) == 1:
@@ -107,7 +112,7 @@ def test_parts_hold_every_sentence_once_and_few_of_them_enough(lengths, most_tok
     rows = np.random.default_rng(0).permutation(len(lengths))
     found = parts(lengths, rows, most_tokens)
     assert sorted(np.concatenate(found)) == list(range(len(lengths)))
-    assert len(found) <= max(2, 1 << math.ceil(math.log2(math.ceil(lengths.sum() / most_tokens))))
+    assert len(found) <= parts_at_most(lengths, most_tokens)
     ordered = lengths[np.concatenate(found)]
     assert np.array_equal(ordered, -np.sort(-lengths))
     assert np.array_equal(parts(lengths, rows, None)[0], rows)
@@ -119,7 +124,7 @@ def test_the_largest_part_is_as_small_as_can_be(lengths, most_tokens):
     """What padding adds is counted: a core pays for it."""
     lengths = np.array(lengths)
     found = parts(lengths, np.arange(len(lengths)), most_tokens)
-    count = max(2, 1 << math.ceil(math.log2(math.ceil(lengths.sum() / most_tokens))))
+    count = parts_at_most(lengths, most_tokens)
     largest = max(lengths[part].max() * len(part) for part in found)
     assert largest == smallest_largest(sorted(lengths, reverse=True), count)
 
@@ -129,6 +134,7 @@ def test_parts_of_sentences_of_one_length_are_equal():
     assert [len(part) for part in parts(np.full(128, 7), np.arange(128), 512)] == [64, 64]
     assert [len(part) for part in parts(np.full(128, 20), np.arange(128), 700)] == [32, 32, 32, 32]
     assert [len(part) for part in parts(np.full(128, 3), np.arange(128), 512)] == [64, 64]
+    assert [len(part) for part in parts(np.full(128, 2), np.arange(128), 512)] == [128]
 
 
 def make_sentences(n=24, seed=0):

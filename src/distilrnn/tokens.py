@@ -126,11 +126,12 @@ def parts(lengths: np.ndarray, rows: np.ndarray, most_tokens: int | None) -> lis
     """The rows of a batch in parts of about so many tokens or fewer; None leaves the batch as it is.
 
     A part holds sentences of like length, the longest first. There are 2, 4, 8, ... parts or fewer, the largest as
-    small as can be, padding included: as many cores as that have the same to do.
+    small as can be, padding included: as many cores as that have the same to do. Half of `most_tokens` is not cut.
     """
     if most_tokens is None:
         return [rows]
-    count = max(2, 1 << (-(-int(lengths[rows].sum()) // most_tokens) - 1).bit_length())
+    tokens = int(lengths[rows].sum())
+    count = max(1 + (2 * tokens > most_tokens), 1 << (-(-tokens // most_tokens) - 1).bit_length())
     enough = range(int(lengths[rows].max()) * len(rows) + 1)
     size = bisect_left(enough, True, key=lambda size: len(sorted_batches(lengths[rows], len(rows), size)) <= count)
     return [rows[some] for some in sorted_batches(lengths[rows], len(rows), size)]
