@@ -34,4 +34,4 @@ rule all:
     message:
         f"Everything is there: {ROOT}/table.md, {ROOT}/report.html"
     input:
-        files.everything(EXPERIMENT),
+        files.all_outputs(EXPERIMENT),

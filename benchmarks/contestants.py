@@ -11,10 +11,11 @@ from benchmarks.ours import arithmetic, gpt2, our_fit, our_logits, our_student, 
 from benchmarks.sizes import Sizes
 from benchmarks.timing import multiply_rate, seconds
 from benchmarks.trainer_peft import TrainerPeft
-from distilrnn.device import prepare
-from distilrnn.distil import distil_objective, label_objective
-from distilrnn.lora import merge
+from distilrnn.models.lora import merge
 from distilrnn.params.student import DistilParams
+from distilrnn.runtime.device import prepare
+from distilrnn.training.distillation import distil_objective
+from distilrnn.training.losses import label_objective
 
 # Numbers of sentences: no topic has another's.
 DISTIL, BASELINE = 100, 200
@@ -29,15 +30,15 @@ class OurTeacher:
 
     def train(self, number: int) -> float:
         """Seconds of an epoch of LoRA tuning."""
-        most_tokens = self.device.most_tokens(self.sizes.width)
+        max_tokens = self.device.max_tokens(self.sizes.width)
         part = self._part(number)
-        return our_fit(self.teacher, part, label_objective(), 1, self.device, most_tokens=most_tokens)
+        return our_fit(self.teacher, part, label_objective(), 1, self.device, max_tokens=max_tokens)
 
     def merge(self) -> None:
         """Put the adapters into the frozen maps, as the rule logits does."""
         merge(self.teacher.body)
 
-    def judge(self, number: int) -> float:
+    def score(self, number: int) -> float:
         """Seconds of inference."""
         part = self._part(number)
         return seconds(lambda: our_logits(self.teacher, part, self.device, self.sizes))
@@ -70,10 +71,10 @@ class TextbookTeacher:
         part = self._part(number)
         return seconds(lambda: textbook.train_teacher(self.teacher, part, self.optimizer))
 
-    def judge(self, number: int) -> float:
+    def score(self, number: int) -> float:
         """Seconds of inference."""
         part = self._part(number)
-        return seconds(lambda: textbook.judge(self.teacher, part))
+        return seconds(lambda: textbook.score(self.teacher, part))
 
     def _part(self, number: int) -> torch.utils.data.TensorDataset:
         part = self.data.part(self.sizes.teacher_sentences, number)
@@ -103,7 +104,7 @@ class OurDistillation(OurTeacher):
         self.merge()
         self.logits: dict[int, np.ndarray] = {}
 
-    def judge(self, number: int) -> float:
+    def score(self, number: int) -> float:
         """Seconds of the teacher's pass."""
 
         def judged() -> None:

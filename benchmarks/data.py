@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from distilrnn.corpus import read_split
-from distilrnn.splits import TRAIN
-from distilrnn.tokenizing import load_tokenizer
-from distilrnn.tokens import Tokens
+from distilrnn.data.corpus import read_split
+from distilrnn.data.encoded import EncodedSplit
+from distilrnn.data.tokenizer import load_tokenizer
+from distilrnn.params.splits import TRAIN
 
 VOCABULARY, END_OF_TEXT = 50257, 50256
 MAX_LENGTH = 20
@@ -51,10 +51,10 @@ class Data:
         return Data(self.name, [self.rows[i] for i in rows], self.labels[rows])
 
     @property
-    def tokens(self) -> Tokens:
+    def tokens(self) -> EncodedSplit:
         """As this package reads them."""
         offsets = np.concatenate([[0], np.cumsum([len(row) for row in self.rows])])
-        return Tokens(np.concatenate([np.asarray(row, np.int64) for row in self.rows]), offsets, self.labels)
+        return EncodedSplit(np.concatenate([np.asarray(row, np.int64) for row in self.rows]), offsets, self.labels)
 
     @property
     def types(self) -> np.ndarray:
@@ -63,7 +63,7 @@ class Data:
 
 
 def cola(folder: Path, tokenizer: Path) -> Data:
-    """CoLA's training sentences; raises BadInput."""
+    """CoLA's training sentences; raises InputError."""
     examples = read_split(folder / f"{TRAIN}.tsv", 2)
     encoded = load_tokenizer(tokenizer).encode_batch([example.sentence for example in examples])
     labels = np.array([example.label for example in examples], np.int64)

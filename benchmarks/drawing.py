@@ -6,8 +6,8 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from distilrnn.checkpoint import write_atomically
-from distilrnn.drawing import (
+from distilrnn.artifacts.files import write_atomically
+from distilrnn.report.style import (
     BLACK,
     BLUE,
     GREEN,

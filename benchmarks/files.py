@@ -10,17 +10,18 @@ from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
 from benchmarks.data import END_OF_TEXT, VOCABULARY
 from benchmarks.ours import gpt2
 from benchmarks.sizes import Sizes
-from distilrnn.bases import read_base, save_base
-from distilrnn.corpus import Example, iterate_split
-from distilrnn.grammar import generate
+from distilrnn.data.corpus import Example, iterate_split
+from distilrnn.data.encoded import read_summary
+from distilrnn.data.grammar import generate
+from distilrnn.data.tokenizer import END_OF_TEXT as END
+from distilrnn.data.tokenizer import load_tokenizer
+from distilrnn.models.bases import read_base, save_base
+from distilrnn.models.checkpoints import save_adapter
+from distilrnn.models.teacher import build_teacher
 from distilrnn.params.base import BaseParams
+from distilrnn.params.splits import SPLITS, TRAIN
 from distilrnn.params.teacher import TuningParams
-from distilrnn.pretraining import train_tokenizer
-from distilrnn.splits import SPLITS, TRAIN
-from distilrnn.teacher import build_teacher, save_adapter
-from distilrnn.tokenizing import END_OF_TEXT as END
-from distilrnn.tokenizing import load_tokenizer
-from distilrnn.tokens import read_summary
+from distilrnn.pipeline.base import train_tokenizer
 
 CLASSES = ["unacceptable", "acceptable"]
 DEV = 100

@@ -26,12 +26,13 @@ from benchmarks.data import Data
 from benchmarks.ours import arithmetic, our_fit, our_logits, our_student, our_teacher
 from benchmarks.sizes import TINY, Sizes
 from benchmarks.timing import RESULTS, multiply_rate, write_result
-from distilrnn.command_line import run
-from distilrnn.device import prepare
-from distilrnn.distil import distil_objective, label_objective
-from distilrnn.errors import BadInput
-from distilrnn.lora import merge
+from distilrnn.cli.options import run
+from distilrnn.errors import InputError
+from distilrnn.models.lora import merge
 from distilrnn.params.student import DistilParams
+from distilrnn.runtime.device import prepare
+from distilrnn.training.distillation import distil_objective
+from distilrnn.training.losses import label_objective
 
 TEACHERS = {
     "gpt2": {"width": 768, "layers": 12, "heads": 12, "epochs": 10},
@@ -64,8 +65,8 @@ def measure(data: Data, tiny: bool) -> dict[str, Any]:
         sizes = TINY if tiny else Sizes(width=shape["width"], layers=shape["layers"], heads=shape["heads"])
         started = _now(device.name)
         teacher = our_teacher(sizes, device)
-        most_tokens = device.most_tokens(sizes.width)
-        our_fit(teacher, data, label_objective(), epochs, device, dev, most_tokens=most_tokens)
+        max_tokens = device.max_tokens(sizes.width)
+        our_fit(teacher, data, label_objective(), epochs, device, dev, max_tokens=max_tokens)
         flops = epochs * (arithmetic(teacher, data, training=True) + arithmetic(teacher, dev, training=False))
         rows.append(Row(f"lora-{name}", _now(device.name) - started, flops))
         started = _now(device.name)
@@ -116,7 +117,7 @@ def main(
 ) -> None:
     """Train the whole reference table on the GPU, and say how far from the machine's limit it was."""
     if not torch.cuda.is_available() and not tiny:
-        raise BadInput("there is no GPU here: run this where torch sees one, or give --tiny to see that it runs")
+        raise InputError("there is no GPU here: run this where torch sees one, or give --tiny to see that it runs")
     sentences = data.cola(cola, tokenizer) if cola and tokenizer else data.stand_in()
     if tiny:
         sentences = sentences.part(200, 0)

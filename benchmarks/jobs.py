@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from benchmarks import files
 from benchmarks.sizes import TINY, Sizes
 from benchmarks.timing import ROOT, Ended, run, spread
-from distilrnn.checkpoint import read_json
+from distilrnn.artifacts.files import read_json
 
 SCRIPTS = ROOT / "workflow" / "scripts"
 SMALLEST = 100
@@ -137,9 +137,9 @@ def measure_jobs(place: Place, sizes: Sizes) -> dict:
         }
     bare = statistics.median(alone)
     found["seconds_of_one_student_job_without_snakemake"] = bare
-    one_core = found["cores 1"]["seconds_of_all_student_jobs"]
-    found["overhead_per_student_job_seconds"] = one_core / sizes.student_jobs - bare
-    found["speedup_of_two_cores"] = one_core / found["cores 2"]["seconds_of_all_student_jobs"]
+    single_threaded = found["cores 1"]["seconds_of_all_student_jobs"]
+    found["overhead_per_student_job_seconds"] = single_threaded / sizes.student_jobs - bare
+    found["speedup_of_two_cores"] = single_threaded / found["cores 2"]["seconds_of_all_student_jobs"]
     return found
 
 

@@ -9,7 +9,7 @@ from benchmarks.data import Data
 from benchmarks.sizes import Sizes
 from benchmarks.timing import interleaved, ratio, spread
 from benchmarks.trainer_peft import INSTALLED
-from distilrnn.device import multiplies_bf16
+from distilrnn.runtime.device import multiplies_bf16
 
 
 def _formats() -> list[str]:
@@ -38,7 +38,7 @@ def measure_teacher(data: Data, sizes: Sizes, threads: int) -> dict:
         training, limits = _compare_teachers("train", ours, textbook | peft, sizes)
         for place in ours.values():
             place.call("merge")
-        inference, limits_again = _compare_teachers("judge", ours, textbook, sizes)
+        inference, limits_again = _compare_teachers("score", ours, textbook, sizes)
     return {
         "sentences": sizes.teacher_sentences,
         "Trainer + peft": INSTALLED,
@@ -95,7 +95,7 @@ def measure_distil(data: Data, sizes: Sizes, threads: int) -> dict:
         def teacher_pass(number: int) -> float:
             limits.append(ours.call("limit"))
             needed.append(ours.call("arithmetic", number, False))
-            return ours.call("judge", number)
+            return ours.call("score", number)
 
         distilling = _measured({"further student": ours, "textbook": plain}, "distil")
         found = interleaved({"pass": teacher_pass, **distilling}, sizes.repeats)

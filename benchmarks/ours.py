@@ -12,15 +12,18 @@ from transformers import GPT2Config, GPT2Model
 from benchmarks import textbook
 from benchmarks.data import END_OF_TEXT, VOCABULARY, Data
 from benchmarks.sizes import Sizes
-from distilrnn.device import Device
-from distilrnn.lora import linear_maps
+from distilrnn.models.kernels.last_token import select_last_token
+from distilrnn.models.lora import linear_layers
+from distilrnn.models.student import Student
+from distilrnn.models.teacher import Teacher, place, tune
 from distilrnn.params.common import TrainingParams
 from distilrnn.params.student import StudentModelParams
 from distilrnn.params.teacher import TuningParams
-from distilrnn.progress import TrainingProgress
-from distilrnn.student import Student
-from distilrnn.teacher import Teacher, place, read_alone, tune
-from distilrnn.training import Objective, Sentences, Step, fit, predict_logits
+from distilrnn.runtime.device import Device
+from distilrnn.training.batch import EncodedDataset, Objective, Step
+from distilrnn.training.loop import fit
+from distilrnn.training.predict import predict_logits
+from distilrnn.training.progress import TrainingProgress
 
 RANK = 4
 
@@ -53,7 +56,7 @@ def our_fit(
     device: Device,
     dev: Data | None = None,
     width: int | None = None,
-    most_tokens: int | None = None,
+    max_tokens: int | None = None,
     logits: Sequence[np.ndarray] = (),
 ) -> float:
     """Seconds of this package's own training loop, with its validation where there is `dev`.
@@ -61,14 +64,14 @@ def our_fit(
     Contestants have no validation, so that ours is then one of nothing. `logits` are the teacher's on `data` and, where
     that is given, on `dev`.
     """
-    train = Sentences(data.tokens, END_OF_TEXT, width, logits[0] if logits else None)
+    train = EncodedDataset(data.tokens, END_OF_TEXT, width, logits[0] if logits else None)
     if dev is None:
-        validation, objective = Sentences(train.tokens.select(np.arange(1)), END_OF_TEXT), _in_training(objective)
+        validation, objective = EncodedDataset(train.tokens.select(np.arange(1)), END_OF_TEXT), _in_training(objective)
     else:
-        validation = Sentences(dev.tokens, END_OF_TEXT, width, logits[1] if logits else None)
+        validation = EncodedDataset(dev.tokens, END_OF_TEXT, width, logits[1] if logits else None)
     params = TrainingParams(epochs=epochs, batch_size=textbook.BATCH, learning_rate=textbook.RATE)
     with TrainingProgress("benchmark", epochs, len(data.rows), Console(file=io.StringIO())) as progress:
-        return fit(model, train, validation, objective, params, 0, device, progress, most_tokens=most_tokens).seconds
+        return fit(model, train, validation, objective, params, 0, device, progress, max_tokens=max_tokens).seconds
 
 
 def _in_training(objective: Objective) -> Objective:
@@ -82,8 +85,8 @@ def our_logits(
     teacher: Teacher, data: Data, device: Device, sizes: Sizes, batch_size: int = textbook.BATCH
 ) -> np.ndarray:
     """The teacher's logits [sentences, 2]."""
-    sentences = Sentences(data.tokens, END_OF_TEXT)
-    return predict_logits(teacher, sentences, batch_size, device, device.most_tokens(sizes.width))
+    sentences = EncodedDataset(data.tokens, END_OF_TEXT)
+    return predict_logits(teacher, sentences, batch_size, device, device.max_tokens(sizes.width))
 
 
 def our_student(data: Data, sizes: Sizes, pooling: str = "last_token") -> Student:
@@ -98,10 +101,10 @@ def arithmetic(teacher: Teacher, data: Data, training: bool) -> float:
     adapters' matrices cost as much again for theirs. The last MLP and the map before it are needed at one token a
     sentence. Attention's products, norms and the embedding, which are small, are left out.
     """
-    last = {id(m) for alone in read_alone(teacher.body) for m in linear_maps(alone).values()}
+    last = {id(m) for alone in select_last_token(teacher.body) for m in linear_layers(alone).values()}
     tokens, sentences = sum(map(len, data.rows)), len(data.rows)
     total = 0.0
-    for module in linear_maps(teacher.body).values():
+    for module in linear_layers(teacher.body).values():
         read = sentences if id(module) in last else tokens
         adapter = RANK * sum(module.weight.shape)
         total += read * (4 * module.weight.numel() + 6 * adapter if training else 2 * module.weight.numel())

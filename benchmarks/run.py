@@ -13,7 +13,7 @@ from rich.table import Table
 
 from benchmarks.sizes import TINY, Sizes
 from benchmarks.timing import RESULTS, write_result
-from distilrnn.checkpoint import read_json
+from distilrnn.artifacts.files import read_json
 
 TOPICS = ("teacher", "distil", "baseline", "start", "jobs", "memory", "growth")
 """Each is measured alone, and becomes results/<topic>.json."""
@@ -129,11 +129,11 @@ def main(
 ) -> None:
     """Measure this package beside the textbook and Trainer + peft."""
     from benchmarks.drawing import draw_growth, draw_ratios
-    from distilrnn.errors import BadInput
+    from distilrnn.errors import InputError
 
     unknown = [topic for topic in topics if topic not in TOPICS]
     if unknown:
-        raise BadInput(f"{unknown[0]} is nothing to measure: name some of {', '.join(TOPICS)}")
+        raise InputError(f"{unknown[0]} is nothing to measure: name some of {', '.join(TOPICS)}")
     started = time.perf_counter()
     measure(topics, cola, tokenizer, threads, TINY if tiny else Sizes(), output)
     results = recorded(output)
@@ -146,6 +146,6 @@ def main(
 
 
 if __name__ == "__main__":
-    from distilrnn.command_line import run
+    from distilrnn.cli.options import run
 
     run(main)

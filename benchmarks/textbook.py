@@ -105,7 +105,7 @@ def train_teacher(teacher: Teacher, data: TensorDataset, optimizer: torch.optim.
 
 
 @torch.no_grad()
-def judge(teacher: Teacher, data: TensorDataset) -> Tensor:
+def score(teacher: Teacher, data: TensorDataset) -> Tensor:
     """The teacher's logits [sentences, classes]."""
     teacher.eval()
     return torch.cat([teacher(ids, mask) for ids, mask, _ in batches(data, shuffle=False)])

@@ -15,8 +15,8 @@ from typing import Any
 
 import torch
 
-from distilrnn.checkpoint import read_json, write_json
-from distilrnn.machine import PACKAGES, machine
+from distilrnn.artifacts.files import read_json, write_json
+from distilrnn.runtime.machine import PACKAGES, machine
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"

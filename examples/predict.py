@@ -6,7 +6,7 @@ python examples/predict.py results/demo/students/rnn/tiny/seed0/student.safetens
 import sys
 from pathlib import Path
 
-from distilrnn.prediction import load_predictor
+from distilrnn.inference import load_predictor
 
 checkpoint, *sentences = sys.argv[1:]
 predictor = load_predictor(Path(checkpoint))

@@ -4,6 +4,7 @@ import contextlib
 import os
 
 import pytest
+
 from tiny import make_experiment
 
 # Set before torch is loaded, here and in the processes that tests start: on tensors so small threads only wait.

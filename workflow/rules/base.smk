@@ -6,7 +6,7 @@ rule base:
         "Base {wildcards.base}"
     input:
         corpus=lambda w: files.files_of(EXPERIMENT, "corpus") if EXPERIMENT.bases[w.base].model == "pretrain" else [],
-        model=lambda w: outside(EXPERIMENT.bases[w.base].model),
+        model=lambda w: external_files(EXPERIMENT.bases[w.base].model),
         script="workflow/scripts/base.py",
         modules=modules("workflow/scripts/base.py"),
     output:

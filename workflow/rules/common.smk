@@ -9,16 +9,18 @@ from pathlib import Path
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 shell.prefix("set -euo pipefail; export PYTHONPATH=src${{PYTHONPATH:+:$PYTHONPATH}}; ")
 
-from distilrnn import layout, workflow as files
-from distilrnn.command_line import options
-from distilrnn.errors import BadInput
-from distilrnn.locks import lock_note
+from distilrnn.artifacts import layout
+from distilrnn.cli.options import options
+from distilrnn.errors import InputError
+from distilrnn.orchestration import stages as files
+from distilrnn.orchestration.code import modules
+from distilrnn.orchestration.locks import lock_note
+from distilrnn.orchestration.stages import external_files
 from distilrnn.params.experiment import validate_experiment
-from distilrnn.workflow import modules, outside
 
 try:
     EXPERIMENT = validate_experiment(config, ", ".join(map(str, workflow.configfiles)))
-except BadInput as error:
+except InputError as error:
     print(f"error: {error}", file=sys.stderr)
     sys.exit(2)
 
@@ -70,7 +72,7 @@ def logits_for_student(wildcards):
 
 def tokenizer_files(wildcards):
     name = wildcards.tokenizer
-    return files.base_files(ROOT, name) if name in EXPERIMENT.bases else outside(EXPERIMENT.tokenize.tokenizers[name])
+    return files.base_files(ROOT, name) if name in EXPERIMENT.bases else external_files(EXPERIMENT.tokenize.tokenizers[name])
 
 
 def tokenizer_source(wildcards):

@@ -5,8 +5,8 @@ rule experiment:
     message:
         "Parameters, checked and complete"
     input:
-        script="workflow/scripts/params.py",
-        modules=modules("workflow/scripts/params.py"),
+        script="workflow/scripts/experiment.py",
+        modules=modules("workflow/scripts/experiment.py"),
     output:
         ROOT / "params.json",
     log:
@@ -47,18 +47,18 @@ rule corpus:
         "python {input.script} {params.options} --output {params.output} 2>&1 | tee {log}"
 
 
-rule tokenize:
+rule tokens:
     message:
         "Tokens of {wildcards.tokenizer}"
     input:
         corpus=files.files_of(EXPERIMENT, "corpus"),
         tokenizer=tokenizer_files,
-        script="workflow/scripts/tokenize_corpus.py",
-        modules=modules("workflow/scripts/tokenize_corpus.py"),
+        script="workflow/scripts/tokens.py",
+        modules=modules("workflow/scripts/tokens.py"),
     output:
         files.token_files(ROOT, "{tokenizer}", EXPERIMENT.corpus.splits),
     log:
-        f"{LOGS}/tokenize/{{tokenizer}}.log",
+        f"{LOGS}/tokens/{{tokenizer}}.log",
     conda:
         "../envs/distilrnn.yaml"
     threads: 1

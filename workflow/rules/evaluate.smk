@@ -8,7 +8,7 @@ rule measure:
         experiment=files.files_of(EXPERIMENT, "experiment"),
         corpus=files.files_of(EXPERIMENT, "corpus"),
         bases=files.files_of(EXPERIMENT, "base"),
-        tokens=files.files_of(EXPERIMENT, "tokenize"),
+        tokens=files.files_of(EXPERIMENT, "tokens"),
         systems=files.files_of(EXPERIMENT, "teacher", "student", "baseline"),
         script="workflow/scripts/measure.py",
         modules=modules("workflow/scripts/measure.py"),

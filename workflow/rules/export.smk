@@ -6,7 +6,7 @@ rule export:
         "Every student as ONNX"
     input:
         experiment=files.files_of(EXPERIMENT, "experiment"),
-        tokens=files.files_of(EXPERIMENT, "tokenize"),
+        tokens=files.files_of(EXPERIMENT, "tokens"),
         systems=files.files_of(EXPERIMENT, "teacher", "student", "baseline"),
         script="workflow/scripts/export.py",
         modules=modules("workflow/scripts/export.py"),

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from distilrnn.command_line import run, with_params
+from distilrnn.cli.options import run, with_params
 from distilrnn.params.base import BaseParams
 
 
@@ -19,19 +19,19 @@ def main(
     base: BaseParams,
 ) -> None:
     """Pre-train the embedded base, or bring one from a directory, a GGUF file or the hub, as one folder."""
-    from distilrnn.errors import BadInput
+    from distilrnn.errors import InputError
 
     if base.model != "pretrain":
-        from distilrnn.bases import import_base
+        from distilrnn.models.bases import import_base
 
         made = import_base(base, output)
     elif corpus is None:
-        raise BadInput("--model is 'pretrain' but no --corpus is given: name the corpus folder with unlabelled.txt")
+        raise InputError("--model is 'pretrain' but no --corpus is given: name the corpus folder with unlabelled.txt")
     else:
-        from distilrnn.leases import leased
+        from distilrnn.runtime.gpu_leases import leased
 
         with leased(gpus):
-            from distilrnn.pretraining import pretrain
+            from distilrnn.pipeline.base import pretrain
 
             made = pretrain(corpus / "unlabelled.txt", base, output, threads)
     print(f"{made['architecture']}: {made['parameters']:,} parameters in {output}")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from distilrnn.command_line import run, with_params
+from distilrnn.cli.options import run, with_params
 from distilrnn.params.corpus import CorpusParams
 
 
@@ -14,8 +14,8 @@ def main(output: Annotated[Path, typer.Option(help="Folder to write.")], *, corp
     """Write the labelled corpus: its splits in CoLA's raw format, unlabelled sentences, and a summary."""
     from rich.console import Console
 
-    from distilrnn.corpus import write_corpus
-    from distilrnn.sources import SOURCES
+    from distilrnn.data.corpus import write_corpus
+    from distilrnn.data.sources import SOURCES
 
     found = SOURCES[corpus.source](corpus)
     summary = write_corpus(output, found.splits, found.unlabelled, found.classes, corpus.origin, found.notes)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from distilrnn.command_line import run
+from distilrnn.cli.options import run
 
 
 def main(
@@ -20,11 +20,11 @@ def main(
     from rich.console import Console
     from rich.table import Table
 
-    from distilrnn.assess import assess
     from distilrnn.params.experiment import read_experiment
-    from distilrnn.splits import evaluation_splits
+    from distilrnn.params.splits import evaluation_splits
+    from distilrnn.pipeline.evaluate import evaluate_experiment
 
-    metrics, statistics = assess(experiment)
+    metrics, statistics = evaluate_experiment(experiment)
     splits = evaluation_splits(read_experiment(experiment).corpus.splits)
     table = Table("system", caption="accuracy in %, and MCC: means over the seeds")
     for split in splits:

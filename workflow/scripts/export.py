@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from distilrnn.command_line import run
+from distilrnn.cli.options import run
 
 
 def main(
@@ -13,7 +13,7 @@ def main(
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
 ) -> None:
     """Write exports/<system>/ beside the params: the first seed of each student, and what onnxruntime makes of it."""
-    from distilrnn.export.students import export_systems
+    from distilrnn.pipeline.export import export_systems
 
     for system, about in export_systems(experiment, threads).items():
         sizes = ", ".join(f"{name} {size / 1e6:,.2f} MB" for name, size in about["bytes"].items())

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from distilrnn.command_line import run
+from distilrnn.cli.options import run
 
 
 def main(
@@ -18,10 +18,10 @@ def main(
     gpus: Annotated[int, typer.Option(min=0, help="GPUs to lease for this job; the first one computes.")] = 1,
 ) -> None:
     """Compute the teacher's logits for every sentence, once for all students."""
-    from distilrnn.leases import leased
+    from distilrnn.runtime.gpu_leases import leased
 
     with leased(gpus):
-        from distilrnn.stages.logits import compute_logits
+        from distilrnn.pipeline.logits import compute_logits
 
         made = compute_logits(base, adapter, tokens, output, batch_size, threads)
     print(f"{made['sentences']:,} sentences at {made['sentences_per_second']:,} sentences/s")

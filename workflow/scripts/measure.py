@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from distilrnn.command_line import run
+from distilrnn.cli.options import run
 
 
 def main(experiment: Annotated[Path, typer.Option(help="The experiment's params.json.")]) -> None:
     """Time every system on the CPU, from text to probabilities: milliseconds, sentences per second, bytes."""
-    from distilrnn.costs import measure
+    from distilrnn.pipeline.measure import measure
 
     for system, cost in measure(experiment).items():
         print(

@@ -5,15 +5,15 @@ from typing import Annotated
 
 import typer
 
-from distilrnn.command_line import run
+from distilrnn.cli.options import run
 
 
 def main(experiment: Annotated[Path, typer.Option(help="results/<experiment>/params.json.")]) -> None:
     """Write table.md, table.json, figures/ and report.html beside the params, and print the table."""
     from rich.console import Console
 
-    from distilrnn.report import gather_provenance, write_report
-    from distilrnn.table import to_rich
+    from distilrnn.pipeline.report import gather_provenance, write_report
+    from distilrnn.report.render import to_rich
 
     comparison = write_report(experiment, gather_provenance(experiment.parent))
     console = Console(highlight=False)

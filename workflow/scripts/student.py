@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from distilrnn.command_line import run, with_params
+from distilrnn.cli.options import run, with_params
 from distilrnn.params.common import SelectionParams, TrainingParams
 from distilrnn.params.student import DistilParams, StudentModelParams
 
@@ -28,10 +28,10 @@ def main(
     distil: DistilParams,
 ) -> None:
     """Train the recurrent student: distilled from teachers' logits, or as the baseline from the labels alone."""
-    from distilrnn.leases import leased
+    from distilrnn.runtime.gpu_leases import leased
 
     with leased(gpus):
-        from distilrnn.stages.student import train_student
+        from distilrnn.pipeline.student import train_student
 
         train_student(tokens, teacher_logits, output, seed, threads, model, training, selection, distil)
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from distilrnn.command_line import run, with_params
+from distilrnn.cli.options import run, with_params
 from distilrnn.params.common import SelectionParams, TrainingParams
 from distilrnn.params.teacher import TuningParams
 
@@ -24,10 +24,10 @@ def main(
     selection: SelectionParams,
 ) -> None:
     """Tune a base language model as a classifier, and save what was trained of it."""
-    from distilrnn.leases import leased
+    from distilrnn.runtime.gpu_leases import leased
 
     with leased(gpus):
-        from distilrnn.stages.teacher import train_teacher
+        from distilrnn.pipeline.teacher import train_teacher
 
         train_teacher(base, tokens, output, seed, threads, tuning, training, selection)
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from distilrnn.errors import BadInput
-from distilrnn.lora import linear_maps
-from distilrnn.teacher import Teacher
+from distilrnn.errors import InputError
+from distilrnn.models.lora import linear_layers
+from distilrnn.models.teacher import Teacher
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -28,7 +28,7 @@ def as_classifier(teacher: Teacher, base: Path, header: dict[str, Any], adapter:
     [1, -1] / c compute W x.
 
     Raises:
-        BadInput: transformers has no such class for the base, or what it computes is something else.
+        InputError: transformers has no such class for the base, or what it computes is something else.
     """
     model = _untrained(base, header, adapter)
     missing, unexpected = model.base_model.load_state_dict(teacher.body.state_dict(), strict=False)
@@ -36,7 +36,7 @@ def as_classifier(teacher: Teacher, base: Path, header: dict[str, Any], adapter:
         for gain in (1, 2):
             if _set_head(model, teacher.head.weight.detach(), gain) and _agree(model, teacher, header["pad_id"]):
                 return model
-    raise BadInput(
+    raise InputError(
         f"{adapter}: {type(model).__name__} cannot do what this teacher does, a linear map of one token's state, as "
         "its head does something else: use `distilrnn predict`"
     )
@@ -63,7 +63,7 @@ def _untrained(base: Path, header: dict[str, Any], adapter: Path) -> "PreTrained
     try:
         return AutoModelForSequenceClassification.from_config(config, dtype=torch.float32).eval()
     except ValueError:
-        raise BadInput(
+        raise InputError(
             f"{adapter}: transformers has no class for sequence classification with {config.model_type}: "
             "use `distilrnn predict`"
         ) from None
@@ -73,7 +73,7 @@ def _untrained(base: Path, header: dict[str, Any], adapter: Path) -> "PreTrained
 def _set_head(model: "PreTrainedModel", weight: torch.Tensor, gain: int) -> bool:
     """Make the head compute weight [classes, width] times a state; False where it is not made for that."""
     classes, width = weight.shape
-    maps = [m for name in head_modules(model) for m in linear_maps(model.get_submodule(name)).values()]
+    maps = [m for name in head_modules(model) for m in linear_layers(model.get_submodule(name)).values()]
     for module in maps:
         module.weight.zero_()
         if module.bias is not None:

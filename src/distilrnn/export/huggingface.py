@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from distilrnn.bases import written_whole
+from distilrnn.data.tokenizer import load_tokenizer
 from distilrnn.export.classifier import as_classifier
-from distilrnn.teacher import load_teacher
-from distilrnn.tokenizing import load_tokenizer
+from distilrnn.models.bases import written_whole
+from distilrnn.models.checkpoints import load_teacher
 
 
 def export_teacher(adapter: Path, base: Path, output: Path) -> None:
-    """Write config.json, model.safetensors and the tokenizer's two files; raises BadInput, Failure."""
+    """Write config.json, model.safetensors and the tokenizer's two files; raises InputError, RunError."""
     from transformers import PreTrainedTokenizerFast
 
     teacher, header = load_teacher(base, adapter)

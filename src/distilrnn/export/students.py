@@ -9,16 +9,14 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
-from distilrnn import layout
-from distilrnn.checkpoint import write_atomically, write_json
-from distilrnn.choice import compared
-from distilrnn.evaluation import accuracy, confusion, mcc
-from distilrnn.export.onnx_graph import student_onnx
-from distilrnn.params.experiment import read_experiment
-from distilrnn.splits import evaluation_splits
-from distilrnn.stages.student import load_student
-from distilrnn.student import Student
-from distilrnn.tokens import Tokens, read_summary, read_tokens, sorted_batches, types_that_occur
+from distilrnn.artifacts import layout
+from distilrnn.artifacts.files import write_atomically, write_json
+from distilrnn.data.batching import sorted_batches
+from distilrnn.data.encoded import EncodedSplit
+from distilrnn.evaluation.metrics import accuracy, confusion, mcc
+from distilrnn.export.onnx import student_onnx
+from distilrnn.models.checkpoints import load_student
+from distilrnn.models.student import Student
 
 FP32, INT8 = "student.onnx", "student.int8.onnx"
 BATCH = 256
@@ -28,7 +26,7 @@ Model = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportedStudent:
     """A student in its new files, not yet written."""
 
     student: Student
@@ -48,19 +46,19 @@ class Exported:
         }
 
 
-def export_student(checkpoint: Path, types: Sequence[int] | np.ndarray | None, int8: bool) -> Exported:
+def export_student(checkpoint: Path, types: Sequence[int] | np.ndarray | None, int8: bool) -> ExportedStudent:
     """A trained student as ONNX.
 
     The graphs hold the vectors that training moved, and for `types` (None: for every type of the tokenizer) the initial
     ones, as `distilrnn predict` has them. Every other type gets zeros.
 
     Raises:
-        BadInput: the checkpoint is no student, or has too many vectors for one file.
+        InputError: the checkpoint is no student, or has too many vectors for one file.
     """
     student, text, header = load_student(checkpoint)
     vocabulary = header["vocabulary"]
     wanted = np.arange(vocabulary) if types is None else np.asarray(types, np.int64)
-    student = student.with_types(wanted, header["seed"]).eval()
+    student = student.with_token_ids(wanted, header["seed"]).eval()
     files = {
         name: student_onnx(student, vocabulary, header["pad_id"], header["max_length"], packed)
         for name, packed in ((FP32, False), (INT8, True))
@@ -68,54 +66,17 @@ def export_student(checkpoint: Path, types: Sequence[int] | np.ndarray | None, i
     }
     tokenizer = Tokenizer.from_str(text.decode())
     tokenizer.enable_padding(pad_id=header["pad_id"], pad_token=tokenizer.id_to_token(header["pad_id"]))
-    return Exported(student, header, {**files, "tokenizer.json": tokenizer.to_str(pretty=True).encode()})
+    return ExportedStudent(student, header, {**files, "tokenizer.json": tokenizer.to_str(pretty=True).encode()})
 
 
-def write_export(output: Path, exported: Exported, about: dict[str, Any]) -> None:
-    """Write the files and, last of all, export.json; raises Failure."""
+def write_export(output: Path, exported: ExportedStudent, about: dict[str, Any]) -> None:
+    """Write the files and, last of all, export.json; raises RunError."""
     for name, content in exported.files.items():
         write_atomically(output / name, content)
     write_json(output / layout.EXPORT_FILES[-1], about)
 
 
-def export_systems(params: Path, threads: int) -> dict[str, dict[str, Any]]:
-    """Rule export: every student and baseline of the comparison, judged as onnxruntime runs it.
-
-    The first seed stands for all, as it does for costs. The graphs have a vector for every type of the corpus, so they
-    are exact on all that is measured, and small.
-
-    Returns:
-        What export.json holds, by system: about the files, `parity` (the largest difference of a logit between
-        student.onnx and the student), and by evaluation split the accuracy and MCC of both variants.
-
-    Raises:
-        BadInput: a file is missing or damaged.
-    """
-    experiment, folder = read_experiment(params), params.parent
-    tokenizers = {name: of.tokenizer for name, of in (experiment.students | experiment.baselines).items()}
-    torch.set_num_threads(threads)
-    found = {}
-    for system in compared(experiment, folder):
-        if system.student is None:
-            continue
-        checkpoint = layout.checkpoint_folder(folder, system, system.seeds[0]) / "student.safetensors"
-        tokens = folder / "tokens" / tokenizers[system.student]
-        splits = list(read_summary(tokens)["splits"])
-        exported = export_student(checkpoint, types_that_occur(tokens, splits), int8=True)
-        judged = {split: read_tokens(tokens, split) for split in evaluation_splits(splits)}
-        found[system.name] = {
-            "system": system.name,
-            "variant": system.variant,
-            "seed": system.seeds[0],
-            **exported.about,
-            "checkpoint_bytes": checkpoint.stat().st_size,
-            **_judgement(exported, judged, threads),
-        }
-        write_export(layout.export_folder(folder, system.name), exported, found[system.name])
-    return found
-
-
-def _judgement(exported: Exported, judged: dict[str, Tokens], threads: int) -> dict[str, Any]:
+def _judgement(exported: ExportedStudent, judged: dict[str, EncodedSplit], threads: int) -> dict[str, Any]:
     """`parity`, and `scores` by split and variant."""
     classes, pad_id = len(exported.header["classes"]), exported.header["pad_id"]
     width = exported.header["max_length"] if exported.student.params.pooling == "last_step" else None
@@ -150,7 +111,7 @@ def as_model(student: Student) -> Model:
     return judge
 
 
-def logits_of(model: Model, tokens: Tokens, pad_id: int, width: int | None = None) -> np.ndarray:
+def logits_of(model: Model, tokens: EncodedSplit, pad_id: int, width: int | None = None) -> np.ndarray:
     """Logits [sentences, classes] of a split, in its order; `width` is the longest sentence of a batch if not given."""
     batches = sorted_batches(tokens.lengths, BATCH)
     logits = np.concatenate([model(*tokens.padded(rows, pad_id, width)) for rows in batches])

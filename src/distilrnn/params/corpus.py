@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from distilrnn.params.common import LARGEST_SEED, Section
-from distilrnn.splits import DEV, EVERY_SPLIT, OUT_OF_DOMAIN, SPLITS, TEST, TRAIN
+from distilrnn.params.splits import DEV, EVERY_SPLIT, OUT_OF_DOMAIN, SPLITS, TEST, TRAIN
 
 LONGEST_CLASS = 64
 ACCEPTABILITY = ("unacceptable", "acceptable")

@@ -8,17 +8,17 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from distilrnn.errors import BadInput
+from distilrnn.errors import InputError
 from distilrnn.params.base import BaseParams
 from distilrnn.params.common import Name, Section, Seeds, SelectionParams, TrainingParams, VariantName
 from distilrnn.params.corpus import CorpusParams
 from distilrnn.params.evaluate import EvaluateParams, MeasureParams
-from distilrnn.params.report import PublishedParams
+from distilrnn.params.published import PublishedParams
+from distilrnn.params.splits import DEV
 from distilrnn.params.student import DistilParams, StudentModelParams, StudentParams
 from distilrnn.params.sweep import allow_lists, expand, split_variant
 from distilrnn.params.teacher import TeacherParams, TuningParams
 from distilrnn.params.tokenize import TokenizeParams
-from distilrnn.splits import DEV
 
 
 class Experiment(Section):
@@ -185,11 +185,11 @@ def known(names: Mapping[str, Any] | list[str]) -> str:
 
 
 def validate_experiment(values: Mapping[str, Any], where: str) -> Experiment:
-    """The experiment that `values` describe; raises BadInput with one sentence that names `where`."""
+    """The experiment that `values` describe; raises InputError with one sentence that names `where`."""
     try:
         return Experiment.model_validate(values)
     except ValidationError as error:
-        raise BadInput(describe(error, where)) from None
+        raise InputError(describe(error, where)) from None
 
 
 def describe(error: ValidationError, where: str) -> str:
@@ -211,16 +211,16 @@ def _one_line(text: str) -> str:
 
 
 def read_experiment(path: Path) -> Experiment:
-    """The experiment in a params file (YAML or JSON); raises BadInput."""
+    """The experiment in a params file (YAML or JSON); raises InputError."""
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise BadInput(f"{path}: no such params file: name one with --params") from None
+        raise InputError(f"{path}: no such params file: name one with --params") from None
     except OSError as error:
-        raise BadInput(f"{path}: cannot be read ({error.strerror}): name a params file with --params") from None
+        raise InputError(f"{path}: cannot be read ({error.strerror}): name a params file with --params") from None
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
         # PyYAML lets Python's own errors through: of a date that there is not, of brackets a thousand deep.
-        raise BadInput(_one_line(f"{path}: not readable as YAML: {error}")) from None
+        raise InputError(_one_line(f"{path}: not readable as YAML: {error}")) from None
     if not isinstance(values, Mapping):
-        raise BadInput(f"{path}: holds no parameters: see params.yaml for an example")
+        raise InputError(f"{path}: holds no parameters: see params.yaml for an example")
     return validate_experiment(values, str(path))

@@ -1,0 +1,19 @@
+"""The command distilrnn: predict, export, and what keeps Snakemake and DVC in agreement."""
+
+import typer
+
+from distilrnn.cli import options
+from distilrnn.cli.doctor import doctor
+from distilrnn.cli.export import export
+from distilrnn.cli.predict import predict
+from distilrnn.cli.workflow import record, stages, sync, targets
+
+commands = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, help=__doc__)
+for command in (predict, targets, record, sync, stages, doctor):
+    commands.command()(command)
+commands.add_typer(export, name="export")
+
+
+def app() -> None:
+    """Run the command line; errors are one sentence and an exit code."""
+    options.run(commands)

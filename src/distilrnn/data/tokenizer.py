@@ -1,0 +1,58 @@
+"""Sentences to token ids: any fast tokenizer, batched, streamed to Arrow files by `datasets`."""
+
+from pathlib import Path
+
+from tokenizers import AddedToken, Tokenizer
+from tokenizers.implementations import ByteLevelBPETokenizer
+
+from distilrnn.artifacts.files import read_json
+from distilrnn.errors import InputError
+
+END_OF_TEXT = "<|endoftext|>"
+
+
+def load_tokenizer(source: Path) -> Tokenizer:
+    """The tokenizer in a tokenizer.json, a folder with one, or a folder with GPT-2's vocab.json and merges.txt.
+
+    Raises:
+        InputError: there is none, or it cannot be read.
+    """
+    tokenizer = _read_tokenizer(source)
+    # Padding and cutting are ours to do, whatever the file says.
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+def _read_tokenizer(source: Path) -> Tokenizer:
+    file = source / "tokenizer.json" if source.is_dir() else source
+    vocabulary, merges = source / "vocab.json", source / "merges.txt"
+    try:
+        if file.is_file():
+            return Tokenizer.from_file(str(file))
+        if vocabulary.is_file() and merges.is_file():
+            bpe = ByteLevelBPETokenizer(str(vocabulary), str(merges))
+            bpe.add_special_tokens([AddedToken(END_OF_TEXT, normalized=False)])
+            return Tokenizer.from_str(bpe.to_str())
+    except Exception as error:  # the tokenizers library raises bare Exception
+        raise InputError(
+            f"{source}: is not a tokenizer that can be read ({' '.join(str(error).split())[:200]}): name another"
+        ) from None
+    raise InputError(f"{source}: has no tokenizer.json (nor vocab.json with merges.txt): name a folder that has")
+
+
+def pad_id_of(tokenizer: Tokenizer, source: Path) -> int:
+    """The id to pad with: the tokenizer's pad token, else its end-of-text token, as its own settings name them."""
+    settings_file = (source if source.is_dir() else source.parent) / "tokenizer_config.json"
+    settings = read_json(settings_file) if settings_file.is_file() else {}
+    if not isinstance(settings, dict):
+        raise InputError(f"{settings_file}: holds no settings: make it again, or remove it")
+    for role in ("pad_token", "eos_token"):
+        token = settings.get(role)
+        token = token.get("content") if isinstance(token, dict) else token
+        if isinstance(token, str) and tokenizer.token_to_id(token) is not None:
+            return int(tokenizer.token_to_id(token))
+    for token in (END_OF_TEXT, "</s>", "[PAD]", "<pad>"):
+        if tokenizer.token_to_id(token) is not None:
+            return int(tokenizer.token_to_id(token))
+    raise InputError(f"{source}: names no padding or end-of-text token: set pad_token in its tokenizer_config.json")

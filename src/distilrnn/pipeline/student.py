@@ -1,0 +1,109 @@
+"""Rules student and baseline: the recurrent classifier, taught by a teacher's logits or by the labels alone."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from distilrnn.artifacts.files import file_hash
+from distilrnn.artifacts.logits import FILE, average, load_logits, written_logits
+from distilrnn.data.encoded import read_encoded_split, read_summary, used_token_ids
+from distilrnn.errors import InputError
+from distilrnn.models.checkpoints import save_student
+from distilrnn.models.student import Student
+from distilrnn.params.common import SelectionParams, TrainingParams
+from distilrnn.params.splits import TRAIN, evaluation_splits
+from distilrnn.params.student import DistilParams, StudentModelParams
+from distilrnn.pipeline.common import train_and_validation_sets, write_run
+from distilrnn.runtime.device import multiplies_bf16, prepare
+from distilrnn.training.batch import EncodedDataset
+from distilrnn.training.distillation import distil_objective
+from distilrnn.training.loop import fit
+from distilrnn.training.losses import class_weights, label_objective
+from distilrnn.training.predict import predict_logits
+from distilrnn.training.progress import TrainingProgress
+from distilrnn.training.resume import ResumeFile, save_best_on_divergence
+
+
+def train_student(
+    tokens: Path,
+    teacher_logits: Sequence[Path],
+    output: Path,
+    seed: int,
+    threads: int | None,
+    model: StudentModelParams,
+    training: TrainingParams,
+    selection: SelectionParams,
+    distil: DistilParams,
+) -> None:
+    """Train a student, and write student.safetensors, logits.safetensors, curves.csv and run.json into `output`.
+
+    It learns from the mean probabilities of the teachers whose logits are given; from the labels where none are.
+    Raises InputError.
+    """
+    summary = read_summary(tokens)
+    classes = summary["classes"]
+    width = _width(summary, model)
+    taught = None
+    if teacher_logits:
+        sentences = {split: counts["sentences"] for split, counts in summary["splits"].items()}
+        taught = average([load_logits(p, summary["corpus_hash"], classes, sentences)[0] for p in teacher_logits])
+    train, validation = train_and_validation_sets(tokens, summary, selection, width, taught)
+    device = prepare(training.precision, threads)
+    if device.precision == "bf16" and not multiplies_bf16(device.name):
+        raise InputError("precision is bf16, in which this CPU has no recurrent layers: set it to auto or fp32")
+    # Types of the dev sets have rows too, but training never moves them: they stay what a full embedding would hold.
+    types = np.union1d(used_token_ids(tokens, summary["splits"]), [summary["pad_id"]])
+    student = Student(types, len(classes), model, seed).to(device.name)
+    parameters = student.count_parameters(summary["vocabulary"])
+    kind = "baseline" if taught is None else "distilled"
+    header = {
+        "kind_of_system": kind,
+        "corpus_hash": summary["corpus_hash"],
+        "tokenizer_hash": summary["tokenizer_hash"],
+        "vocabulary": summary["vocabulary"],
+        "max_length": summary["max_length"],
+        "pad_id": summary["pad_id"],
+        "classes": classes,
+        "model": model.model_dump(mode="json"),
+        "training": training.model_dump(mode="json"),
+        "selection": selection.model_dump(mode="json"),
+        "distil": None if taught is None else distil.model_dump(mode="json"),
+        "teacher_logits_hash": [file_hash(path) for path in teacher_logits],
+        "seed": seed,
+    }
+
+    def save(path: Path, epoch: int) -> None:
+        trained_types = np.union1d(used_token_ids(tokens, [TRAIN]), [summary["pad_id"]])
+        save_student(path, student, trained_types, (tokens / "tokenizer.json").read_bytes(), header)
+
+    weights = class_weights(train.tokens.labels, len(classes)) if training.class_weights == "balanced" else None
+    objective = label_objective(weights) if taught is None else distil_objective(distil, weights)
+    resume = ResumeFile(output, {**header, "device": repr(device)})
+    with (
+        TrainingProgress(kind, training.epochs, len(train.tokens)) as progress,
+        save_best_on_divergence(student, resume, save),
+    ):
+        history = fit(student, train, validation, objective, training, seed, device, progress, resume)
+    checkpoint = output / "student.safetensors"
+    save(checkpoint, history.best_epoch)
+    names = {"corpus_hash": summary["corpus_hash"], "classes": classes, "system": kind, "seed": seed}
+    counts = {split: summary["splits"][split]["sentences"] for split in evaluation_splits(summary["splits"])}
+    with written_logits(output / FILE, counts, names) as logits:
+        for split, values in logits.items():
+            sentences = EncodedDataset(read_encoded_split(tokens, split), summary["pad_id"], width)
+            predict_logits(student, sentences, training.batch_size, device, into=values)
+    corpus = summary["corpus_hash"]
+    write_run(output, kind, seed, history, selection, parameters, len(train.tokens), device, corpus, checkpoint)
+    resume.remove()
+
+
+def _width(summary: dict[str, Any], model: StudentModelParams) -> int | None:
+    if model.pooling != "last_step":
+        return None
+    if summary["max_length"] is None:
+        raise InputError(
+            "pooling last_step reads sentences padded to one length: set tokenize.max_length, or use last_token"
+        )
+    return summary["max_length"]

@@ -1,0 +1,98 @@
+"""The model card: everything in it comes from the run, and no text of the corpus becomes Markdown."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from distilrnn.report.comparison import compare
+from distilrnn.report.model_card import limits, model_card, plain
+from distilrnn.report.render import cells
+from distilrnn.report.results import read_results
+from report_inputs import HOSTILE, ROW_MULTIPLE, make_experiment, write_experiment
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("card") / "demo"
+    return read_results(write_experiment(folder, make_experiment(), classes=("bad_one", "good")))
+
+
+@pytest.fixture(scope="module")
+def card(results):
+    return model_card(results, compare(results))
+
+
+def rows(card, section):
+    """The cells of a section's tables, without their heads, as they read."""
+    text = card.split(f"\n## {section}\n")[1].split("\n## ")[0]
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    found = [re.split(r"(?<!\\)\|", line.strip("| ")) for line in lines if not line.startswith("| :")]
+    return [[re.sub(r"\\(.)", r"\1", cell.strip()) for cell in row] for row in found]
+
+
+def test_metrics_are_the_tables(results, card):
+    comparison = compare(results)
+    assert rows(card, "Metrics")[1:] == [cells(row) for row in comparison.rows]
+    for sentence in (comparison.verdict, *comparison.sentences, comparison.selection, comparison.note):
+        assert plain(sentence) in card
+
+
+def test_data_training_costs_and_exports_are_the_runs(results, card):
+    data = {row[0]: row[1] for row in rows(card, "Data")}
+    assert data["in-domain dev"] == str(ROW_MULTIPLE["in_domain_dev"])
+    assert f"`{results.corpus['hash']}`" in card
+    names = [system.name for system in results.systems]
+    for section in ("Training", "Costs"):
+        assert [row[0] for row in rows(card, section)[1:]] == names
+    trained = {row[0]: row for row in rows(card, "Training")}
+    assert trained["lora-gpt2"][1] == "models/gpt2, lora, rank 4 on all-linear"
+    assert "on the probabilities of gpt2" in trained["distilrnn-gpt2"][1]
+    assert trained["rnn"][3] == "0, 1, 2, 3, 4"
+    best = [run["best_epoch"] for run in results.details["rnn"]["seeds"].values()]
+    assert trained["rnn"][4] == ", ".join(map(str, best))
+    exports = {row[0]: row for row in rows(card, "As ONNX")[1:]}
+    assert list(exports) == [system.name for system in results.systems if system.student]
+    assert exports["rnn"][1:5] == ["25.0 MB", "24.9 MB", "6.30 MB", "2.4e−07"]
+    assert exports["rnn"][6].endswith("(−0.2)")
+    assert "Example CPU" in card
+
+
+def test_limits_say_who_is_not_above_the_majority_class(results):
+    comparison = compare(results)
+    said = "\n".join(limits(results, comparison))
+    always = comparison.rows[0].scores["in_domain_dev"]["accuracy"].mean
+    for row in comparison.rows[1:]:
+        low, high = row.scores["in_domain_dev"]["accuracy"].interval
+        below = f"{row.system} is worse than always saying the most frequent class on in-domain dev"
+        unclear = f"{row.system} is not shown to be better than always saying the most frequent class on in-domain dev"
+        assert (below in said, unclear in said) == (high < always, low <= always <= high)
+    assert "lora-gpt2 is" not in said
+    assert "rnn is worse" in said
+    assert "One seed only" not in said
+    alone = [replace(row, seeds=1) if row.system == "rnn" else row for row in comparison.rows]
+    assert any(
+        limit == "One seed only, so a spread over seeds is not known: rnn."
+        for limit in limits(results, replace(comparison, rows=alone))
+    )
+
+
+def test_the_hardest_sources_are_named(results, card):
+    runs = list(results.details["rnn"]["seeds"].values())
+    means = {
+        source: sum(run["in_domain_dev"]["by_source"][source]["accuracy"] for run in runs) / len(runs)
+        for source in runs[0]["in_domain_dev"]["by_source"]
+    }
+    said = next(row[2] for row in rows(card, "Limits") if row[:2] == ["rnn", "in-domain dev"])
+    found = sorted(means, key=means.get)[:3]
+    assert all(source in said for source in found if source != HOSTILE)
+    assert said.startswith(found[0])
+
+
+def test_no_text_of_the_corpus_becomes_markdown_or_html(card):
+    assert "<script>" not in card
+    assert r"\<script\>" in card
+    assert r"bad\_one" in card
+    assert plain("a|b\n# c [d](e) *f*") == r"a\|b \# c \[d\](e) \*f\*"
+    for table in re.findall(r"(?:^\|.*\n)+", card, re.MULTILINE):
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
