@@ -149,7 +149,8 @@ def test_damaged_base_is_refused_by_what_needs_it(model, damage):
 
 def test_full_disk_is_one_sentence_and_nothing_is_left(model, tmp_path):
     code = (
-        "import resource, sys; from pathlib import Path; from distilrnn import errors; from distilrnn.models import bases; import transformers\n"
+        "import resource, sys; from pathlib import Path; from distilrnn import errors\n"
+        "from distilrnn.models import bases; import transformers\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))\n"
         "try: bases.import_base(bases.BaseParams(model=sys.argv[1]), Path(sys.argv[2]))\n"
         "except errors.RunError as failure: print(failure)\n"
