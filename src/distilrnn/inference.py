@@ -108,4 +108,4 @@ def find_base(adapter: Path, base_hash: str) -> Path:
         for file in sorted(folder.glob("bases/*/base.json")):
             if read_json(file).get("hash") == base_hash:
                 return file.parent
-    raise InputError(f"{adapter}: its base is not beside it: name the base's folder with --base")
+    raise InputError(f"{adapter}: its base model was not found: pass --base")

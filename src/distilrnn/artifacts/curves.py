@@ -26,12 +26,12 @@ def read_curve(path: Path) -> Curve:
     except (KeyError, TypeError, ValueError):
         raise InputError(f"{path}: not a table of {', '.join(CURVE_COLUMNS)}: train this system again") from None
     if not rows:
-        raise InputError(f"{path}: holds no epoch: train this system again")
+        raise InputError(f"{path}: has no rows: train this system again")
     return curve
 
 
 def to_csv(rows: Sequence[Mapping[str, float]]) -> str:
-    """Curves as CSV, with every digit."""
+    """Curves as CSV, unrounded."""
     text = io.StringIO()
     writer = csv.DictWriter(text, CURVE_COLUMNS, lineterminator="\n")
     writer.writeheader()

@@ -1,8 +1,4 @@
-"""Files that are whole or absent, and that say what they are.
-
-Every tensor file is one safetensors file whose header holds a kind ('adapter', 'logits', 'student', 'state') and the
-settings that are needed to use it. No pickle is ever written or read.
-"""
+"""Atomic writes, JSON, hashes: a file is either complete or absent."""
 
 import errno
 import glob
@@ -28,7 +24,7 @@ REASONS = {
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Where something is written to `path`: an OSError becomes one sentence; raises RunError."""
+    """Turn an OSError while writing to `path` into a RunError of one sentence."""
     try:
         yield
     except OSError as error:
@@ -40,13 +36,12 @@ def writing(path: Path) -> Iterator[None]:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write, which appears at `path` when it is whole, or not at all; its folder is made if needed.
+    """A file to write that appears at `path` only when it is complete; its folder is created if needed.
 
-    What a killed process left half-written for the same path is removed.
+    Partial files that a killed process left for the same path are removed.
 
     Raises:
-        RunError: there is no room for it, it may not be written, or another process writes it now too; nothing is left
-            behind.
+        RunError: the disk is full, the path is not writable, or another process writes it too; nothing is left behind.
     """
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -65,7 +60,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 def remove_half_written(path: Path) -> str:
-    """Remove what killed processes left of a file or folder to be at `path`; return the prefix that such names have."""
+    """Remove the partial files that killed processes left for `path`; return the prefix of their names."""
     prefix = f".writing.{path.name}."
     for left in path.parent.glob(f"{glob.escape(prefix)}*"):
         if "." in left.name.removeprefix(prefix):
@@ -78,7 +73,7 @@ def remove_half_written(path: Path) -> str:
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
-    """Write a file so that it appears whole or not at all; its folder is made if needed; raises RunError."""
+    """Write a file atomically; its folder is created if needed; raises RunError."""
     with whole_file(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
 
@@ -90,7 +85,7 @@ def _umask() -> int:
 
 
 def to_json(value: object) -> str:
-    """JSON as this project writes it: keys in their order, two spaces, a final newline, no NaN."""
+    """JSON with keys in insertion order, an indent of two, a final newline and no NaN."""
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -100,7 +95,7 @@ def write_json(path: Path, value: object) -> None:
 
 
 def read_json(path: Path, *keys: str) -> Any:  # noqa: ANN401 - JSON is what it is
-    """The value in a JSON file: an object with these keys, where some are named; raises InputError."""
+    """The value of a JSON file, which must be an object with these keys if any are named; raises InputError."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -120,7 +115,7 @@ def file_hash(path: Path) -> str:
 
 
 def require_equal(found: object, wanted: object, where: Path, what: str) -> None:
-    """Refuse a wrong pairing: raises InputError that names both sides."""
+    """Raise an InputError that names both values if they differ."""
     if found != wanted:
         raise InputError(
             f"{where}: made with another {what} ({_short(found)}, here {_short(wanted)}): "

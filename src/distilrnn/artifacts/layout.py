@@ -1,4 +1,4 @@
-"""Where every file of an experiment lies: the one place that Snakemake, DVC and the report ask.
+"""The path of every file of an experiment, for Snakemake, DVC and the report alike.
 
 results/<experiment>/
     params.json                                   the params, validated and complete
@@ -37,7 +37,7 @@ class System:
     name: str
     """<mode>-<teacher> (lora-gpt2), ensemble-<ensemble>, distil<student>-<teacher> (distilrnn-gpt2) or <student> (rnn).
 
-    All variants of an entry bear the same name: one of them stands in the comparison (see `choice`)."""
+    All variants of an entry share the name: one of them is compared (see evaluation/selection.py)."""
     kind: str
     """teacher, ensemble, distilled or baseline."""
     teacher: str | None
@@ -46,11 +46,11 @@ class System:
     """A key of the experiment's students or baselines."""
     seeds: tuple[int, ...]
     variant: str = ""
-    """What lists in the params set for it, such as 'temperature=2,teacher.rank=4'; '' without lists."""
+    """Its settings where the params give lists, such as 'temperature=2,teacher.rank=4'; '' without lists."""
 
     @property
     def label(self) -> str:
-        """Name and variant: no two systems share it."""
+        """Name and variant; unique."""
         return f"{self.name}/{self.variant}" if self.variant else self.name
 
 
@@ -74,12 +74,12 @@ def systems(experiment: Experiment) -> list[System]:
 
 
 def root(experiment: Experiment, results: Path = Path("results")) -> Path:
-    """The folder of everything that the experiment makes."""
+    """The experiment's results folder."""
     return results / experiment.experiment
 
 
 def checkpoint_folder(folder: Path, system: System, seed: int) -> Path:
-    """The folder of one trained system (no ensemble): `folder` is the experiment's own."""
+    """The folder of one trained system (not an ensemble) in the experiment's `folder`."""
     if system.kind == "teacher":
         return folder / "teachers" / str(system.teacher) / f"seed{seed}"
     if system.kind == "distilled":
@@ -95,7 +95,7 @@ def logits_folder(folder: Path, system: System, seed: int) -> Path:
 
 
 def export_folder(folder: Path, system: str) -> Path:
-    """The folder of a student or baseline of the comparison in other libraries' formats."""
+    """The folder of an exported student or baseline."""
     return folder / "exports" / system
 
 

@@ -1,4 +1,4 @@
-"""Logits files: what a system says of every sentence, keyed by the sentences' ids and the corpus."""
+"""Logits files: a system's logits of every sentence, keyed by corpus hash and sentence ids."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,9 +16,9 @@ FILE = "logits.safetensors"
 
 @contextmanager
 def written_logits(path: Path, sentences: Mapping[str, int], header: dict[str, Any]) -> Iterator[dict[str, np.ndarray]]:
-    """Arrays by split, float32 [sentences, classes], to be filled in: they are in the file, not in memory.
+    """Memory-mapped arrays by split, float32 [sentences, classes], to be filled in.
 
-    It appears when all is written. A sentence's id is its row in the split. Raises RunError.
+    The file appears when all is written. A sentence's id is its row in the split. Raises RunError.
     """
     shapes: dict[str, tuple[np.dtype, tuple[int, ...]]] = {}
     for split, rows in sentences.items():
@@ -31,9 +31,9 @@ def written_logits(path: Path, sentences: Mapping[str, int], header: dict[str, A
 
 
 def average(members: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """What an ensemble says: the logarithm of its members' mean probabilities, by split (Lakshminarayanan et al. 2017).
+    """The logits of an ensemble: the log of its members' mean probabilities, by split (Lakshminarayanan et al. 2017).
 
-    Logits [sentences, classes] to log-probabilities of that shape, float32; those of a single member stay as they are.
+    Logits [sentences, classes] to log-probabilities of that shape, float32; those of a single member are unchanged.
     """
     if len(members) == 1:
         return dict(members[0])

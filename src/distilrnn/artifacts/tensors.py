@@ -1,4 +1,8 @@
-"""Tensor files: safetensors with one JSON header that says the kind and the settings needed to use it."""
+"""Tensor files: safetensors with a JSON header.
+
+The header holds the kind ('adapter', 'logits', 'student', 'state') and the settings that are needed to use the file.
+Pickle is neither written nor read.
+"""
 
 import json
 import math
@@ -16,7 +20,7 @@ if TYPE_CHECKING:
     import torch
 
 HEADER_KEY = "distilrnn"
-"""All metadata is one JSON text under one key: safetensors writes several keys in random order."""
+"""All metadata is one JSON text under one key, since safetensors writes several keys in random order."""
 
 
 FORMAT = 1
@@ -31,7 +35,7 @@ NUMBERS = {
     "float16": "F16",
     "uint8": "U8",
 }
-"""safetensors' names of the types that are written."""
+"""safetensors' names of the dtypes."""
 
 
 def _head(
@@ -57,7 +61,7 @@ def _head(
 def save_tensors(path: Path, kind: str, tensors: "dict[str, torch.Tensor]", header: dict[str, Any]) -> None:
     """Write tensors with their header as one safetensors file, atomically and with the same bytes every time.
 
-    One after the other, where the library's own writer holds a copy of them all.
+    One tensor at a time: the library's own writer holds a copy of all of them.
     """
     import torch
 
@@ -73,9 +77,9 @@ def save_tensors(path: Path, kind: str, tensors: "dict[str, torch.Tensor]", head
 def streamed_tensors(
     path: Path, kind: str, shapes: "Mapping[str, tuple[np.dtype, tuple[int, ...]]]", header: dict[str, Any]
 ) -> "Iterator[dict[str, np.ndarray]]":
-    """Arrays of these types and shapes, to be filled in: what is written to them goes to the file, not to memory.
+    """Memory-mapped arrays of these dtypes and shapes, to be filled in.
 
-    The file is as `save_tensors` writes it, and appears when all is written; raises Failure, and then leaves none.
+    The file is as `save_tensors` writes it, and appears when all is written; raises RunError, and then leaves none.
     """
     import numpy as np
 
@@ -84,7 +88,7 @@ def streamed_tensors(
         file.write(head)
         file.flush()
         if end > len(head):
-            os.posix_fallocate(file.fileno(), 0, end)  # room now: a full disk would end the process later
+            os.posix_fallocate(file.fileno(), 0, end)  # a full disk must raise here, not kill the process later
         arrays = {n: np.memmap(file, d, "r+", starts[n], shape) for n, (d, shape) in shapes.items()}
         yield arrays
         for array in arrays.values():
@@ -103,7 +107,7 @@ def read_header(path: Path, kind: str | None = None) -> dict[str, Any]:
         with safe_open(path, framework="numpy") as file:
             header = json.loads((file.metadata() or {})[HEADER_KEY])
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file: run the step that makes it, or mend the path") from None
+        raise InputError(f"{path}: no such file: run the step that makes it, or check the path") from None
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError):
         raise InputError(f"{path}: not a file of distilrnn, or damaged: make it again") from None
     if not isinstance(header, dict) or header.get("format") != FORMAT:
@@ -111,7 +115,7 @@ def read_header(path: Path, kind: str | None = None) -> dict[str, Any]:
             f"{path}: written by another version of distilrnn (format {FORMAT} is read here): make it again"
         )
     if kind is not None and header.get("kind") != kind:
-        raise InputError(f"{path}: holds a {header.get('kind')}, not a {kind}: name the {kind}'s file")
+        raise InputError(f"{path}: holds a {header.get('kind')} file; expected {kind}: choose the right file")
     return header
 
 
@@ -130,9 +134,9 @@ def load_arrays(path: Path, kind: str) -> "tuple[dict[str, np.ndarray], dict[str
     header = read_header(path, kind)
     try:
         arrays = load_file(path)
-    except (TypeError, AttributeError):  # bfloat16 and what else numpy lacks
+    except (TypeError, AttributeError):  # bfloat16 and other dtypes that numpy lacks
         arrays = None
-    # Other libraries teach numpy such types when they are imported; what is read must not depend on that.
+    # Other libraries register such dtypes when they are imported; the result must not depend on that.
     if arrays is None or not all(array.dtype.isbuiltin == 1 for array in arrays.values()):
-        raise InputError(f"{path}: holds numbers of a type that is not read here: make it again")
+        raise InputError(f"{path}: holds an unsupported dtype: make it again")
     return arrays, header

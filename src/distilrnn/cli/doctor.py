@@ -47,7 +47,7 @@ def doctor(
     params: Annotated[Path, typer.Option(help="The experiment's params file.")] = Path("params.yaml"),
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for a bug report.")] = False,
 ) -> None:
-    """Look at everything that a run needs, and say what to do; exit code 1 if something stops a run."""
+    """Check the environment and the inputs, and suggest fixes. Exits with 1 if a run would fail."""
     findings = [finding for check in CHECKS for finding in check(params)]
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings], indent=2, ensure_ascii=False))
@@ -257,7 +257,7 @@ def resumable(params: Path) -> Iterator[Finding]:
         try:
             header = read_header(path, "state")
         except InputError as error:
-            yield Finding(str(FOLDER), "note", str(error), "nothing: it is made again")
+            yield Finding(str(FOLDER), "note", str(error), "nothing: it will be made again")
             continue
         yield Finding(
             str(FOLDER),
@@ -297,7 +297,7 @@ def _paths(experiment: "Experiment") -> Iterator[tuple[str, str]]:
 def _there(key: str, place: str) -> Finding:
     if Path(place).exists():
         return Finding("input", "ok", f"{key}: {place}")
-    return Finding("input", "stop", f"{key}: {place}: no such file or folder", f"bring it there, or mend {key}")
+    return Finding("input", "stop", f"{key}: {place}: no such file or folder", f"bring it there, or check {key}")
 
 
 def _base(key: str, model: str, revision: str | None) -> Finding:

@@ -16,7 +16,7 @@ Base = Annotated[Path | None, typer.Option(help="Folder of the adapter's base [d
 
 @export.command()
 def peft(adapter: Adapter, output: Output, base: Base = None) -> None:
-    """Write a LoRA teacher for the library peft: adapter_config.json and adapter_model.safetensors."""
+    """Save a LoRA teacher's adapter for peft: adapter_config.json and adapter_model.safetensors."""
     from distilrnn.export.peft import export_adapter
 
     export_adapter(adapter, _base_of(adapter, base), output)
@@ -25,7 +25,7 @@ def peft(adapter: Adapter, output: Output, base: Base = None) -> None:
 
 @export.command()
 def huggingface(adapter: Adapter, output: Output, base: Base = None) -> None:
-    """Write a teacher, its adapters merged, as a sequence classifier that transformers loads by itself."""
+    """Merge the adapters and save the teacher as a transformers sequence-classification model."""
     from distilrnn.export.huggingface import export_teacher
 
     export_teacher(adapter, _base_of(adapter, base), output)
@@ -36,19 +36,19 @@ def huggingface(adapter: Adapter, output: Output, base: Base = None) -> None:
 def onnx(
     student: Annotated[Path, typer.Argument(help="A student.safetensors.")],
     output: Output,
-    int8: Annotated[bool, typer.Option("--int8", help="Write student.int8.onnx too: weights of 8 bits.")] = False,
-    types: Annotated[
+    int8: Annotated[bool, typer.Option("--int8", help="Also write student.int8.onnx, with 8-bit weights.")] = False,
+    vocabulary: Annotated[
         Literal["all", "seen"],
         typer.Option(
-            help="Token types that have a vector. all: every one of the tokenizer; seen: those that training saw, the "
-            "others are zeros."
+            help="Which tokens keep their embedding. all: the whole vocabulary; seen: those seen in training, the "
+            "rest become zeros."
         ),
     ] = "all",
 ) -> None:
-    """Write a student for onnxruntime: student.onnx, tokenizer.json and export.json with the names of the classes."""
+    """Save a student as ONNX: student.onnx, tokenizer.json and export.json with the class names."""
     from distilrnn.export.students import export_student, write_export
 
-    exported = export_student(student, None if types == "all" else [], int8)
+    exported = export_student(student, None if vocabulary == "all" else [], int8)
     write_export(output, exported, exported.about)
     for name, size in exported.about["bytes"].items():
         print(f"{output / name}: {size:,} bytes")

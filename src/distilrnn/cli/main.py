@@ -1,4 +1,4 @@
-"""The command distilrnn: predict, export, and what keeps Snakemake and DVC in agreement."""
+"""Classify text with trained models, export them, and keep Snakemake and DVC in sync."""
 
 import typer
 

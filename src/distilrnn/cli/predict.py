@@ -18,16 +18,16 @@ LONGEST_LINE = 1 << 20  # bytes
 def predict(
     checkpoint: Annotated[Path, typer.Argument(help="A student.safetensors or a teacher's adapter.safetensors.")],
     sentences: Annotated[
-        list[str] | None, typer.Argument(help="Sentences [default: standard input, a line each].")
+        list[str] | None, typer.Argument(help="Sentences [default: standard input, one per line].")
     ] = None,
-    file: Annotated[Path | None, typer.Option(help="File with a sentence a line, in UTF-8.")] = None,
+    file: Annotated[Path | None, typer.Option(help="File with one sentence per line, in UTF-8.")] = None,
     base: Annotated[
         Path | None, typer.Option(help="Folder of an adapter's base [default: the experiment's own].")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON Lines, with the probability of every class.")] = False,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads [default: all].")] = None,
 ) -> None:
-    """Judge sentences with any trained teacher or student: label, probability (0 to 1), sentence; tab-separated."""
+    """Classify sentences with a trained teacher or student. Prints label, probability and sentence, tab-separated."""
     if sentences and file:
         raise InputError("both sentences and --file are given: choose one")
     lines = enumerate(sentences, 1) if sentences else numbered_lines(file)
@@ -68,7 +68,7 @@ def numbered_lines(file: Path | None) -> Iterator[tuple[int, str]]:
     with source:
         for number, line in enumerate(iter(lambda: source.readline(LONGEST_LINE + 1), b""), 1):
             if len(line) > LONGEST_LINE:
-                raise InputError(f"{file or 'standard input'}:{number}: is longer than {LONGEST_LINE:,} bytes: part it")
+                raise InputError(f"{file or 'standard input'}:{number}: longer than {LONGEST_LINE:,} bytes: split it")
             try:
                 yield number, line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
             except UnicodeDecodeError:

@@ -5,14 +5,14 @@ from bisect import bisect_left
 import numpy as np
 
 BATCHES_PER_POOL = 64
-"""Batches that are sorted by length together: enough for batches of like length, few enough to stay random."""
+"""Batches whose sentences are sorted by length together: enough for similar lengths, few enough to stay random."""
 
 
 def epoch_batches(lengths: np.ndarray, batch_size: int, batching: str, seed: int, epoch: int) -> list[np.ndarray]:
     """The rows of each batch of an epoch: a permutation of all rows, the same for the same seed and epoch.
 
     bucketed: rows are shuffled, sorted by length within pools of `POOL` batches, and the batches shuffled again, so
-    that a batch holds sentences of like length and padding costs next to nothing. shuffled: plain random batches.
+    that a batch holds sentences of similar length and needs little padding. shuffled: plain random batches.
     """
     generator = np.random.RandomState([seed, epoch])
     rows = generator.permutation(len(lengths))
@@ -26,7 +26,7 @@ def epoch_batches(lengths: np.ndarray, batch_size: int, batching: str, seed: int
 def sorted_batches(lengths: np.ndarray, batch_size: int, max_tokens: int | None = None) -> list[np.ndarray]:
     """The rows of each batch for inference: all rows once, the longest first (memory shows its peak at once).
 
-    With `most_tokens` a batch has no more tokens than that, padding included, unless it is a single sentence.
+    With `max_tokens` a batch has no more tokens than that, padding included, unless it is a single sentence.
     """
     rows = np.argsort(-lengths, kind="stable")
     batches, start = [], 0
@@ -38,18 +38,27 @@ def sorted_batches(lengths: np.ndarray, batch_size: int, max_tokens: int | None 
 
 
 def micro_batches(lengths: np.ndarray, rows: np.ndarray, max_tokens: int | None) -> list[np.ndarray]:
-    """The rows of a batch in parts of about so many tokens or fewer; None leaves the batch as it is.
+    """Split a batch into micro-batches of at most about `max_tokens` tokens; None: no split.
 
-    A part holds sentences of like length, the longest first. There are 2, 4, 8, ... parts or fewer, the largest as
-    small as can be, padding included: as many cores as that have the same to do. Half of `most_tokens` is not cut.
+    A micro-batch holds sentences of similar length, the longest first. Their number is 1, 2, 4, 8, ... or less, so that
+    2, 4 or 8 cores have the same to do, and the largest is as small as possible, padding included. A batch of less than
+    half of `max_tokens` is not split.
     """
     if max_tokens is None:
         return [rows]
     tokens = int(lengths[rows].sum())
-    count = max(1 + (2 * tokens > max_tokens), 1 << (-(-tokens // max_tokens) - 1).bit_length())
-    enough = range(int(lengths[rows].max()) * len(rows) + 1)
-    size = bisect_left(enough, True, key=lambda size: len(sorted_batches(lengths[rows], len(rows), size)) <= count)
-    return [rows[some] for some in sorted_batches(lengths[rows], len(rows), size)]
+    count = max(2 if 2 * tokens > max_tokens else 1, _next_power_of_two(-(-tokens // max_tokens)))
+    return [rows[some] for some in sorted_batches(lengths[rows], len(rows), _smallest_capacity(lengths[rows], count))]
+
+
+def _next_power_of_two(number: int) -> int:
+    return 1 << (number - 1).bit_length()
+
+
+def _smallest_capacity(lengths: np.ndarray, count: int) -> int:
+    """The fewest padded tokens of a micro-batch with which `count` of them hold all sentences."""
+    capacities = range(int(lengths.max()) * len(lengths) + 1)
+    return bisect_left(capacities, True, key=lambda size: len(sorted_batches(lengths, len(lengths), size)) <= count)
 
 
 def _cut(rows: np.ndarray, size: int) -> list[np.ndarray]:

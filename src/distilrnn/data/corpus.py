@@ -103,7 +103,7 @@ def iterate_split(path: Path, classes: int | None = None) -> Iterator[Example]:
             f"{path}: no such file: a corpus folder holds {', '.join(s + '.tsv' for s in SPLITS)}"
         ) from None
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}): mend the path") from None
+        raise InputError(f"{path}: cannot be read ({error.strerror}): check the path") from None
 
 
 def read_split(path: Path, classes: int | None = None) -> list[Example]:

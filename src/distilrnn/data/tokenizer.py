@@ -18,7 +18,7 @@ def load_tokenizer(source: Path) -> Tokenizer:
         InputError: there is none, or it cannot be read.
     """
     tokenizer = _read_tokenizer(source)
-    # Padding and cutting are ours to do, whatever the file says.
+    # Padding and truncation are done here, whatever the file says.
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return tokenizer
@@ -36,7 +36,7 @@ def _read_tokenizer(source: Path) -> Tokenizer:
             return Tokenizer.from_str(bpe.to_str())
     except Exception as error:  # the tokenizers library raises bare Exception
         raise InputError(
-            f"{source}: is not a tokenizer that can be read ({' '.join(str(error).split())[:200]}): name another"
+            f"{source}: not a readable tokenizer ({' '.join(str(error).split())[:200]}): choose another"
         ) from None
     raise InputError(f"{source}: has no tokenizer.json (nor vocab.json with merges.txt): name a folder that has")
 

@@ -75,7 +75,7 @@ def student_onnx(student: Student, vocabulary: int, pad_id: int, max_length: int
     size = sum(weight.numel() for weight in student.parameters()) * (1 if int8 else 4)
     if size > LARGEST:
         raise InputError(
-            f"{len(student.types):,} token vectors do not fit into one ONNX file: export with --types seen"
+            f"{len(student.types):,} token vectors do not fit into one ONNX file: export with --vocabulary seen"
         )
     graph = _Graph(int8)
     ids, lengths = "ids", "lengths"

@@ -26,9 +26,7 @@ def export_adapter(adapter: Path, base: Path, output: Path) -> None:
     teacher, header = load_teacher(base, adapter)
     tuning = header["tuning"]
     if tuning["mode"] != "lora":
-        raise InputError(
-            f"{adapter}: was tuned in mode {tuning['mode']}, without LoRA: use `distilrnn export huggingface`"
-        )
+        raise InputError(f"{adapter}: tuned with mode {tuning['mode']}, not lora: use `distilrnn export huggingface`")
     model = as_classifier(teacher, base, header, adapter)
     body = model.base_model_prefix
     heads = head_modules(model)

@@ -45,10 +45,10 @@ def import_base(params: BaseParams, output: Path) -> dict:
     except Exception as error:  # a damaged folder makes transformers raise nearly anything
         reason = " ".join(str(error).split())[:200]
         raise InputError(
-            f"{params.model}: cannot be loaded as a model with a fast tokenizer ({reason}): name another"
+            f"{params.model}: cannot be loaded as a model with a fast tokenizer ({reason}): choose another model"
         ) from None
     if not tokenizer.encode("a", add_special_tokens=False):  # without its files, transformers makes an empty one
-        raise InputError(f"{params.model}: has no tokenizer: add its tokenizer.json, or name another")
+        raise InputError(f"{params.model}: has no tokenizer: add its tokenizer.json, or choose another model")
     return save_base(without_pooler(model), tokenizer, output, params)
 
 
@@ -73,10 +73,10 @@ def locate(model: str, revision: str | None) -> tuple[str, dict]:
         return str(path), {}
     if path.suffix == ".gguf":
         if not path.is_file():
-            raise InputError(f"{model}: no such GGUF file: mend bases.<base>.model")
+            raise InputError(f"{model}: no such GGUF file: check bases.<base>.model")
         return str(path.parent), {"gguf_file": path.name}
     if model.startswith((".", "/", "~")) or model.count("/") > 1:
-        raise InputError(f"{model}: no such model directory: mend bases.<base>.model")
+        raise InputError(f"{model}: no such model directory: check bases.<base>.model")
     if revision is None:
         raise InputError(
             f"{model}: no such directory, and as a hub id it has no revision: set bases.<base>.revision to a commit"

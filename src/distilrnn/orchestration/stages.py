@@ -164,11 +164,11 @@ def all_outputs(experiment: Experiment) -> list[str]:
 def targets(experiment: Experiment, phase: str, name: str = "") -> list[str]:
     """The files that `phase` makes for `name`; raises InputError for a phase or a name that there is not."""
     if phase not in STAGES:
-        raise InputError(f"{phase!r} is no phase of the workflow: choose one of {', '.join(STAGES)}")
+        raise InputError(f"unknown stage {phase!r}: choose one of {', '.join(STAGES)}")
     names = list(STAGES[phase].names(experiment))
     if name not in names:
         choice = f"choose one of {', '.join(names)}" if any(names) else "it takes none, leave it out"
-        raise InputError(f"phase {phase} has nothing of the name {name!r}: {choice}")
+        raise InputError(f"unknown {phase} {name!r}: {choice}")
     return STAGES[phase].files(experiment, name)
 
 

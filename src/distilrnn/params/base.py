@@ -10,8 +10,8 @@ class BaseParams(Section):
 
     model: str = Field("pretrain", min_length=1, description="pretrain, a model directory, a .gguf file, or a hub id.")
     revision: str | None = Field(None, description="Commit of a hub id; required for one.")
-    vocabulary: int = Field(1000, ge=260, description="Byte-level BPE types (pretrain).")
-    width: int = Field(128, ge=8, description="Hidden width (pretrain).")
+    vocabulary: int = Field(1000, ge=260, description="Vocabulary size of the byte-level BPE (pretrain).")
+    width: int = Field(128, ge=8, description="Hidden size (pretrain).")
     layers: int = Field(2, ge=1, description="Transformer blocks (pretrain).")
     heads: int = Field(4, ge=1, description="Attention heads (pretrain).")
     context: int = Field(64, ge=8, description="Longest sentence, in tokens (pretrain).")

@@ -66,9 +66,9 @@ class TrainingParams(Section):
     schedule: Literal["constant", "linear"] = Field(
         "constant", description="Learning rate over the run: constant, or linear decay to 0."
     )
-    clip_norm: float | None = Field(None, gt=0, description="Largest gradient norm; none leaves gradients as they are.")
+    clip_norm: float | None = Field(None, gt=0, description="Maximum gradient norm; null: no clipping.")
     batching: Literal["bucketed", "shuffled"] = Field(
-        "bucketed", description="bucketed: batches of like length; shuffled: plain random batches."
+        "bucketed", description="bucketed: similar lengths in a batch; shuffled: plain random batches."
     )
     class_weights: Literal["none", "balanced"] = Field(
         "none", description="balanced: the hard-label loss weighs each class by the inverse of its frequency."

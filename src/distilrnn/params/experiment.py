@@ -198,7 +198,7 @@ def describe(error: ValidationError, where: str) -> str:
     key = ".".join(str(part) for part in first["loc"] if part != "[key]")
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
-        message = "is no parameter of this section: remove it or mend its spelling"
+        message = "unknown parameter: remove it or check its spelling"
     elif first["type"] != "value_error":
         message = f"is {first['input']!r:.200}: {message[0].lower()}{message[1:]}"
     more = f" (and {len(others)} more)" if others else ""

@@ -10,11 +10,11 @@ from distilrnn.params.common import Name, Section, TrainingParams
 class StudentModelParams(Section):
     """The recurrent classifier."""
 
-    cell: Literal["rnn", "gru", "lstm"] = Field("rnn", description="Recurrent cell; rnn is the tanh cell.")
-    embedding: int = Field(768, ge=1, description="Width of a token's vector.")
-    hidden: int = Field(768, ge=1, description="Width of the recurrent state.")
+    cell: Literal["rnn", "gru", "lstm"] = Field("rnn", description="Recurrent cell: Elman (rnn, tanh), GRU or LSTM.")
+    embedding: int = Field(768, ge=1, description="Size of the token embeddings.")
+    hidden: int = Field(768, ge=1, description="Size of the recurrent hidden state.")
     layers: int = Field(1, ge=1, description="Recurrent layers.")
-    bidirectional: bool = Field(False, description="Read the sentence from both ends.")
+    bidirectional: bool = Field(False, description="Read the sentence in both directions.")
     pooling: Literal["last_step", "last_token", "mean", "max"] = Field(
         "last_token",
         description="What is classified: the last time step of the padded sentence (the reference), "
@@ -28,7 +28,9 @@ class DistilParams(Section):
 
     loss: Literal["kl", "mse"] = Field("kl", description="kl: T^2 KL(teacher || student); mse: squared logit error.")
     temperature: float = Field(2.0, gt=0, description="T of the kl loss.")
-    label_weight: float = Field(0.0, ge=0, le=1, description="Share of the hard-label cross-entropy.")
+    label_weight: float = Field(
+        0.0, ge=0, le=1, description="Weight of the cross-entropy with the gold labels, 0 to 1."
+    )
 
 
 class StudentParams(Section):

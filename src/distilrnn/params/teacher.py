@@ -14,14 +14,14 @@ class TuningParams(Section):
         "lora", description="lora: adapters and norms; full: every weight; probe: the head alone."
     )
     train_norms: bool = Field(True, description="Train the normalisation layers too (lora).")
-    rank: int = Field(4, ge=1, description="Columns of U and V.")
-    alpha: float | None = Field(None, gt=0, description="Scales the adapter by alpha/rank; none: no scaling.")
+    rank: int = Field(4, ge=1, description="LoRA rank.")
+    alpha: float | None = Field(None, gt=0, description="LoRA alpha: the update is scaled by alpha/rank; null: by 1.")
     init: Literal["xavier", "zero"] = Field(
         "zero", description="xavier: U and V Xavier-uniform (the reference); zero: V zero (the LoRA paper)."
     )
     dropout: float = Field(0.1, ge=0, lt=1, description="Dropout on the adapter's input.")
     targets: tuple[str, ...] = Field(
-        ("all-linear",), min_length=1, description="Name patterns of the adapted maps (shell wildcards), or all-linear."
+        ("all-linear",), min_length=1, description="Layers to adapt: all-linear, or name patterns with shell wildcards."
     )
 
     @field_validator("targets", mode="before")

@@ -59,7 +59,7 @@ def _tokenize_split(
             ids = [encoding.ids for encoding in tokenizer.encode_batch_fast([e.sentence for e in batch])]
             for number, sentence in enumerate(ids, len(lengths) + 1):
                 if not sentence:
-                    raise InputError(f"{path}:{number}: the sentence has no token: mend it or remove the row")
+                    raise InputError(f"{path}:{number}: the sentence has no tokens: fix it or remove the row")
             batch_lengths = [len(sentence) for sentence in ids]
             columns = ([e.label for e in batch], [sentence[:max_length] for sentence in ids], batch_lengths)
             writer.write_batch(dict(zip(features, columns, strict=True)))

@@ -1,4 +1,4 @@
-"""Where and how a model computes: device, number format, threads."""
+"""Where and how a model computes: device, precision, threads."""
 
 import ctypes
 import gc
@@ -18,11 +18,11 @@ Result = TypeVar("Result")
 
 GPT2_WIDTH = 768
 TOKENS_PER_CORE = {"fp32": 256, "bf16": 512}
-"""Tokens of GPT-2's width that a core reads at once: more gain little, and memory grows with them."""
+"""Tokens of a micro-batch at GPT-2's hidden size: larger ones gain little and need more memory."""
 FEW_CORES = 4
-"""With more cores than that, larger parts would leave some of them without any."""
+"""With more cores than that, larger micro-batches would leave some cores idle."""
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
-"""Of glibc's malloc.h."""
+"""Option numbers from glibc's malloc.h."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,13 @@ class Device:
     """fp32 or bf16."""
     threads: int
     gpu: str | None = field(default=None, repr=False)
-    """Name and UUID of the GPU. Not shown: training goes on from its state on another one, too."""
+    """Name and UUID of the GPU. Not part of the repr: training may resume on another GPU."""
 
     def max_tokens(self, width: int) -> int | None:
-        """Tokens that a transformer of this width reads at once: on a CPU so few that their states stay in caches.
+        """Maximum tokens of a micro-batch for a transformer of this hidden size; None on a GPU: no limit.
 
-        It depends on the machine, not on how many of its cores are used: parts are sums, and rounded as such.
+        On a CPU so few that activations stay in the caches. It depends on the machine, not on the cores in use, since
+        gradients are summed micro-batch by micro-batch and rounded as such.
         """
         if self.name != "cpu":
             return None
@@ -55,8 +56,9 @@ class Device:
     def side_by_side(self, work: Callable[[Piece], Result], pieces: Iterable[Piece]) -> Iterator[Result]:
         """The results of `work` on each piece, in their order.
 
-        On a CPU each piece has one core, and as many are worked on as there are threads: less is lost to waiting than
-        with all cores at one piece, and no result depends on how many there are. `work` must not share what it changes.
+        On a CPU each piece gets one core, and as many run at once as there are threads: this
+        wastes less time on synchronisation than all cores on one piece, and results do not depend on the number of
+        threads. `work` must not change shared state.
         """
         if self.name != "cpu" or self.threads == 1:
             yield from map(work, pieces)
@@ -76,7 +78,7 @@ class Device:
 
 @contextmanager
 def single_threaded() -> Iterator[None]:
-    """Here, torch computes with one core on a CPU: for sums so small that waking another takes longer."""
+    """Run torch on one CPU thread: for operations too small to be worth a second one."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -87,9 +89,9 @@ def single_threaded() -> Iterator[None]:
 
 @contextmanager
 def gc_frozen() -> Iterator[None]:
-    """Here, Python's garbage collector leaves alone what is there already.
+    """Exclude the objects that exist already from garbage collection.
 
-    It would go through everything that is loaded, again and again: a twentieth of a training's time.
+    Traversing them again and again costs a twentieth of the training time.
     """
     gc.freeze()
     try:
@@ -99,7 +101,7 @@ def gc_frozen() -> Iterator[None]:
 
 
 def multiplies_bf16(name: str) -> bool:
-    """Whether the hardware multiplies bf16 natively, so that it is faster than fp32."""
+    """Whether the hardware multiplies bf16 natively, which makes it faster than fp32."""
     if name == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
@@ -124,10 +126,9 @@ def prepare(precision: str, threads: int | None = None) -> Device:
 
 
 def tune_malloc() -> None:
-    """Have glibc's allocator keep what is freed for what comes next; other allocators are left as they are.
+    """Have glibc's allocator keep freed memory for the next allocation; other allocators are left as they are.
 
-    It gives large blocks back to the system, and whole arenas of threads: the next batch then pays a page fault every
-    4 KB.
+    By default it returns large blocks and thread arenas to the system, and the next batch pays a page fault per 4 KB.
     """
     set_option = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if set_option is not None:

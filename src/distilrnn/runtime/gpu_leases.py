@@ -1,8 +1,8 @@
-"""A GPU of its own for every job: devices are leased by file locks, which the kernel drops when a process ends.
+"""One GPU per job: devices are leased by file locks, which the kernel releases when a process ends.
 
 Snakemake counts devices (`--resources gpu=4`) but does not say which of them a job may use. All jobs of a user on a
-machine, of whatever repository, lock the same files, one a device, named by the device's UUID: so runs that see
-different devices, or number them differently, still agree on which are taken.
+machine, from any repository, lock the same files, one per device and named by its UUID, so that runs which see
+different devices, or number them differently, agree on which are taken.
 """
 
 import fcntl
@@ -19,10 +19,10 @@ from distilrnn.artifacts.files import writing
 from distilrnn.errors import InputError, RunError
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-"""What CUDA reads when it starts, and so what a lease has to set before."""
+"""Read by CUDA when it starts; a lease has to set it before."""
 
 DEVICES = "DISTILRNN_DEVICES"
-"""Names of devices, with commas between, for a machine without nvidia-smi."""
+"""Device names, comma-separated, for a machine without nvidia-smi."""
 
 FOLDER = "DISTILRNN_LEASES"
 """Another folder for the locks. The default does not follow TMPDIR, which can differ between two runs."""
@@ -33,11 +33,11 @@ POLL_SECONDS = (0.1, 0.5)
 
 @contextmanager
 def leased(count: int) -> Iterator[list[str]]:
-    """Hold `count` devices that no other job of this user holds, and let CUDA see them alone.
+    """Hold `count` devices that no other job of this user holds, and make only these visible to CUDA.
 
-    Waits while they are taken. Takes all of them at once or none, so that two jobs never wait for each other. Where
-    this process may use no device, nothing is leased and what CUDA sees stays as it is; a `count` of 0 hides every
-    device. It has to be entered before CUDA starts.
+    Waits while they are taken. Takes all of them at once or none, so that two jobs cannot deadlock. If this process
+    may use no device, nothing is leased and the visible devices stay as they are; a `count` of 0 hides every device.
+    Enter it before CUDA starts.
 
     Raises:
         InputError: `count` is more than the devices that this process may use.

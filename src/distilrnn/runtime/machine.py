@@ -1,4 +1,4 @@
-"""What a figure was measured on."""
+"""The hardware and package versions that a figure was measured on."""
 
 import os
 import platform
@@ -27,5 +27,5 @@ def processor() -> str:
 
 
 def versions() -> dict[str, str]:
-    """The packages whose versions can change a figure."""
+    """Python and the packages whose versions can change a figure."""
     return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}

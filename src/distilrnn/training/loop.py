@@ -50,7 +50,7 @@ def fit(
     """Train, and leave the model with the weights of the epoch of highest validation accuracy (the first of equals).
 
     The order of the sentences and every random number depend on (seed, epoch, step) alone, so a run that goes on from
-    `resume` ends with the same bytes as one that was never interrupted. With `most_tokens` a batch's gradients are
+    `resume` ends with the same bytes as one that was never interrupted. With `max_tokens` a batch's gradients are
     summed over parts of about so many tokens, which the device computes side by side: the same step in less memory, for
     an objective that is a mean over sentences.
 

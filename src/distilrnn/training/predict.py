@@ -25,7 +25,7 @@ def evaluate(
 ) -> tuple[float, float]:
     """Mean loss and accuracy (0 to 1) over the sentences, in batches of at most so many sentences.
 
-    With `most_tokens` the device computes parts of the batches, of about so many tokens, side by side.
+    With `max_tokens` the device computes parts of the batches, of about so many tokens, side by side.
     """
     model.eval()
 
@@ -51,7 +51,7 @@ def predict_logits(
 ) -> np.ndarray:
     """The model's logits, float32 [sentences, classes], in the order of the sentences; `into` an array of that shape.
 
-    With `most_tokens` the device computes parts of the batches, of about so many tokens, side by side.
+    With `max_tokens` the device computes parts of the batches, of about so many tokens, side by side.
 
     Raises:
         RunError: a logit is not finite.

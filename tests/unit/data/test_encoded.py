@@ -186,7 +186,7 @@ def test_special_tokens_of_the_tokenizer_are_kept(tmp_path, corpus, words):
 def test_sentence_without_tokens_is_refused_and_nothing_is_left(tmp_path, corpus, words, split):
     with (corpus / f"{split}.tsv").open("a") as file:
         file.write("s\t1\t\t# #\n")
-    with pytest.raises(InputError, match=rf"^\S*{split}\.tsv:4: the sentence has no token: mend it or remove the row$"):
+    with pytest.raises(InputError, match=rf"^\S*{split}\.tsv:4: the sentence has no tokens: fix it or remove the row$"):
         tokenize_corpus(corpus, words, None, tmp_path / "tokens")
     assert list((tmp_path / "tokens").iterdir()) == []
 
@@ -233,7 +233,7 @@ def test_output_that_cannot_be_written(tmp_path, corpus, words):
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"{}", b"\xff", b'{"model": {"type": "Nix"}}', b"[" * 10_000])
 def test_file_that_is_no_tokenizer(tmp_path, data):
     (tmp_path / "tokenizer.json").write_bytes(data)
-    with pytest.raises(InputError, match=r"^\S+: is not a tokenizer that can be read \(.*\): name another$") as refused:
+    with pytest.raises(InputError, match=r"^\S+: not a readable tokenizer") as refused:
         load_tokenizer(tmp_path)
     assert "\n" not in str(refused.value)
 

@@ -180,7 +180,7 @@ def test_missing_split(folder, script, split):
 def test_split_that_is_a_folder(folder, script):
     (folder / f"{TRAIN}.tsv").unlink()
     (folder / f"{TRAIN}.tsv").mkdir()
-    assert_refused(script(folder), r"in_domain_train\.tsv: cannot be read \(Is a directory\): mend the path")
+    assert_refused(script(folder), r"in_domain_train\.tsv: cannot be read \(Is a directory\): check the path")
 
 
 def test_links_in_a_circle(folder, script):
@@ -192,7 +192,7 @@ def test_links_in_a_circle(folder, script):
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
 def test_file_that_may_not_be_read(folder, script):
     (folder / f"{TRAIN}.tsv").chmod(0)
-    assert_refused(script(folder), r"in_domain_train\.tsv: cannot be read \(Permission denied\): mend the path")
+    assert_refused(script(folder), r"in_domain_train\.tsv: cannot be read \(Permission denied\): check the path")
 
 
 @pytest.mark.parametrize("path", ["nowhere", "x" * 5000, "in_domain_train.tsv"])

@@ -133,7 +133,7 @@ def test_longer_sentences_are_cut(pooling):
 
 def test_too_many_vectors_for_one_file_are_refused(monkeypatch):
     monkeypatch.setattr(onnx_export, "LARGEST", 1000)
-    with pytest.raises(InputError, match="export with --types seen"):
+    with pytest.raises(InputError, match="export with --vocabulary seen"):
         student_onnx(random_student(range(VOCABULARY)), VOCABULARY, PAD, None, int8=False)
 
 
@@ -172,7 +172,7 @@ def test_only_seen_types_make_a_smaller_file(tiny, workplace, export):
     checkpoint = tiny.student / "student.safetensors"
     sizes = {}
     for types in ("all", "seen"):
-        assert export("onnx", checkpoint, "--output", workplace / types, "--types", types)[0] == 0
+        assert export("onnx", checkpoint, "--output", workplace / types, "--vocabulary", types)[0] == 0
         assert sorted(file.name for file in (workplace / types).iterdir()) == [
             "export.json",
             "student.onnx",
@@ -363,7 +363,7 @@ def test_without_lora_there_is_no_peft_but_a_merged_model(tiny, workplace, expor
     adapter, base = make_teacher(tiny, workplace, "gpt2", mode=mode)
     code, _, err = export("peft", adapter, "--base", base, "--output", workplace / "peft")
     assert code == 2
-    assert f"mode {mode}, without LoRA: use `distilrnn export huggingface`" in err
+    assert f"mode {mode}, not lora: use `distilrnn export huggingface`" in err
     assert not (workplace / "peft").exists()
     assert export("huggingface", adapter, "--base", base, "--output", workplace / "merged")[0] == 0
     require_same_in_pipeline(base, adapter, workplace / "merged", ["The cat sleeps.", "A"])

@@ -117,7 +117,7 @@ DAMAGED = {
 def test_damaged_model_is_one_sentence_and_nothing_is_written(model, tmp_path, capsys, monkeypatch, damage, words):
     monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("a question was asked"))
     damage(model)
-    said = rf"^\S+: cannot be loaded as a model with a fast tokenizer \(.*{words}.*\): name another$"
+    said = rf"^\S+: cannot be loaded as a model with a fast tokenizer \(.*{words}.*\): choose another model$"
     with pytest.raises(InputError, match=said) as refused:
         import_base(BaseParams(model=str(model)), tmp_path / "base")
     assert "\n" not in str(refused.value)
@@ -134,7 +134,7 @@ def test_model_without_a_tokenizer_is_refused(model, tmp_path):
 @pytest.mark.parametrize("data", [b"", b"hello" * 99, b"GGUF\x03\0\0\0" + b"\xff" * 99])
 def test_damaged_gguf_is_one_sentence(tmp_path, data):
     (tmp_path / "x.gguf").write_bytes(data)
-    with pytest.raises(InputError, match=r"x\.gguf: cannot be loaded as a model .*: name another$"):
+    with pytest.raises(InputError, match=r"x\.gguf: cannot be loaded as a model .*: choose another model$"):
         import_base(BaseParams(model=str(tmp_path / "x.gguf")), tmp_path / "base")
     assert not (tmp_path / "base").exists()
 
@@ -174,12 +174,12 @@ def test_what_a_killed_process_left_is_removed_by_the_next(model, tmp_path):
 
 @pytest.mark.parametrize("model", ["./nix", "/nix", "../nix", "~/nix", "a/b/c"])
 def test_folder_that_is_not_there(model):
-    with pytest.raises(InputError, match=r"no such model directory: mend bases\.<base>\.model"):
+    with pytest.raises(InputError, match=r"no such model directory: check bases\.<base>\.model"):
         locate(model, "0" * 40)
 
 
 def test_gguf_that_is_not_there():
-    with pytest.raises(InputError, match=r"nix\.gguf: no such GGUF file: mend bases\.<base>\.model"):
+    with pytest.raises(InputError, match=r"nix\.gguf: no such GGUF file: check bases\.<base>\.model"):
         locate("nix.gguf", None)
 
 

@@ -396,7 +396,7 @@ def test_a_students_logits_teach_nobody(tiny, workplace):
 
 
 def test_files_of_another_kind_are_refused(tiny):
-    with pytest.raises(InputError, match="holds a student, not a adapter"):
+    with pytest.raises(InputError, match="holds a student file; expected adapter"):
         load_teacher(tiny.base, tiny.student / "student.safetensors")
     with pytest.raises(InputError, match="holds a logits"):
         load_teacher(tiny.base, tiny.logits)
