@@ -381,8 +381,8 @@ def test_a_head_that_cannot_compute_it_is_refused(tiny, workplace, export):
 def test_other_files_are_refused_in_one_sentence(tiny, workplace, export):
     student = tiny.student / "student.safetensors"
     for arguments, words in (
-        (("onnx", tiny.adapter), "holds a adapter, not"),
-        (("peft", student), "holds a student, not"),
+        (("onnx", tiny.adapter), "holds a adapter file"),
+        (("peft", student), "holds a student file"),
         (("huggingface", workplace / "none.safetensors"), "no such file"),
         (("huggingface", tiny.adapter, "--base", workplace), "no such file"),
     ):
