@@ -3,17 +3,22 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run test lint bench test-slurm
+.PHONY: run test check lint bench test-slurm
 
 run: $(BIN)/installed
-	snakemake --cores 1 --resources gpu=1
+	snakemake --cores all --resources gpu=1
 
 test: $(BIN)/installed lint
-	pytest --cov --numprocesses auto
+	pytest --cov --numprocesses auto --durations 20
+
+# For the daily loop: what starts real engines or trains for many seconds is left out.
+check: $(BIN)/installed lint
+	pytest --numprocesses auto --durations 10 -m "not slow"
 
 lint: $(BIN)/installed
 	ruff check
 	ruff format --check
+	lint-imports
 	snakemake --lint
 
 # Speed: docs/benchmarks.md. COLA is the folder of CoLA's raw TSV files, TOKENIZER that of GPT-2's tokenizer.
@@ -27,8 +32,8 @@ test-slurm: $(BIN)/installed
 # The stamp is written last: an install that broke off is begun again.
 $(BIN)/installed: requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --requirement requirements.txt
-	$(BIN)/pip install --quiet --no-deps --editable .
+	$(BIN)/pip install --requirement requirements.txt
+	$(BIN)/pip install --no-deps --editable .
 	touch $@
 
 $(BIN)/bench-installed: $(BIN)/installed benchmarks/requirements.txt

@@ -156,7 +156,7 @@ def new_repository(path: Path, stand_in: bool = True) -> Repository:
     repository = Repository(path)
     if stand_in:
         for script in (path / "workflow" / "scripts").glob("*.py"):
-            if script.name != "params.py":
+            if script.name != "experiment.py":
                 shutil.copy(STAND_IN, script)
         repository.distilrnn("stages")
     repository.set_params(PARAMS)

@@ -14,7 +14,7 @@ from distilrnn.params.splits import SPLITS
 FILES = {
     "corpus": stages.corpus_files(Path(), SPLITS),
     "base": stages.base_files(Path(), ""),
-    "tokenize_corpus": stages.token_files(Path(), "", SPLITS),
+    "tokens": stages.token_files(Path(), "", SPLITS),
     "teacher": stages.teacher_files(Path(), "", 0),
     "logits": stages.logits_files(Path(), "", 0),
     "student": stages.student_files(Path(), "", "", 0),

@@ -8,7 +8,7 @@ from paths import REPOSITORY
 
 ROOT = REPOSITORY
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-LINK = re.compile(r"\((results/[\w-]+/table\.md)\)")
+LINK = re.compile(r"\(((?:docs/)?results/[\w-]+/table\.md)\)")
 
 
 def cells(line):
@@ -24,7 +24,7 @@ def quoted_rows():
 
 
 def test_the_readme_shows_results():
-    assert {linked for linked, _ in quoted_rows()} >= {"results/demo/table.md", "results/gemma-corrected/table.md"}
+    assert {linked for linked, _ in quoted_rows()} >= {"docs/results/demo/table.md", "results/gemma-corrected/table.md"}
 
 
 @pytest.mark.parametrize(

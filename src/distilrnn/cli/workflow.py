@@ -5,11 +5,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from distilrnn.errors import InputError, RunError
+
+if TYPE_CHECKING:
+    from distilrnn.params.experiment import Experiment
 
 DEFAULT_PARAMS = Path("params.yaml")
 Params = Annotated[Path, typer.Option(help="The experiment's params file.")]
@@ -63,7 +66,15 @@ def record(
             f"`dvc checkout {stages}` brings those back; `--replace` records a repeated run in their place"
         )
     run("dvc", "commit", "--force", str(stages))
-    print(f"recorded in {stages.with_suffix('.lock')}: commit it and results/{experiment.experiment} to git")
+    add_to_git(experiment, stages)
+    print(f"recorded in {stages.with_suffix('.lock')} and results/{experiment.experiment}, added to git: commit them")
+
+
+def add_to_git(experiment: "Experiment", stages: Path) -> None:
+    """Stage dvc.lock and what git keeps of the experiment, which .gitignore may leave out until it is recorded."""
+    from distilrnn.orchestration.stages import files_for_git
+
+    run("git", "add", "--force", "--", str(stages.with_suffix(".lock")), *files_for_git(experiment))
 
 
 def touch_code() -> None:
@@ -155,7 +166,8 @@ def snakemake(params: Path, *arguments: str) -> str:
 
 def run(module: str, *arguments: str) -> str:
     """Run a program of this environment and return what it writes; raises RunError with its last words."""
-    done = subprocess.run([sys.executable, "-m", module, *arguments], capture_output=True, text=True, check=False)
+    program = [module] if module == "git" else [sys.executable, "-m", module]
+    done = subprocess.run([*program, *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines()
         telling = [line for line in lines if line.lower().startswith(("note:", "error:"))] or lines[-5:]

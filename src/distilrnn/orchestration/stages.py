@@ -156,6 +156,15 @@ def files_of(experiment: Experiment, *phases: str) -> list[str]:
     ]
 
 
+KEPT_BY_GIT = ("experiment", "measure", "evaluate", "report")
+"""The phases whose files are small enough for git (report.html, which is not, is DVC's)."""
+
+
+def files_for_git(experiment: Experiment) -> list[str]:
+    """Every file of the experiment that git keeps, once the experiment is recorded: parameters, figures, tables."""
+    return [file for file in files_of(experiment, *KEPT_BY_GIT) if not file.endswith(".html")]
+
+
 def all_outputs(experiment: Experiment) -> list[str]:
     """Every file of the experiment, so that none can be missing while Snakemake finds nothing to do."""
     return files_of(experiment, *STAGES)
