@@ -90,7 +90,7 @@ def streamed_tensors(
         if end > len(head):
             os.posix_fallocate(file.fileno(), 0, end)  # a full disk must raise here, not kill the process later
         arrays = {n: np.memmap(file, d, "r+", starts[n], shape) for n, (d, shape) in shapes.items()}
-        yield arrays
+        yield {**arrays}
         for array in arrays.values():
             array.flush()
 

@@ -74,7 +74,7 @@ def with_params(**sections: type[BaseModel]) -> Callable[[Callable], Callable]:
             return command(**given)
 
         keyword_only = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
-        wrapper.__signature__ = inspect.Signature(keyword_only + options)
+        wrapper.__signature__ = inspect.Signature(keyword_only + options)  # type: ignore[attr-defined]
         wrapper.__annotations__ = {p.name: p.annotation for p in keyword_only + options}
         wrapper.__doc__ = command.__doc__
         wrapper.__name__ = command.__name__

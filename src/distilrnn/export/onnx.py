@@ -42,7 +42,7 @@ class _Graph:
         self.nodes.append(helper.make_node(operator, inputs, names, **attributes))
         return name
 
-    def constant(self, value: np.ndarray | list[int] | int) -> str:
+    def constant(self, value: np.ndarray | np.generic | list[int] | int) -> str:
         """Add a constant, and return its name; what is no array becomes int64."""
         name = f"constant{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(np.asarray(value), name))
@@ -82,7 +82,7 @@ def student_onnx(student: Student, vocabulary: int, pad_id: int, max_length: int
     if max_length is not None:
         ids = graph.add("Slice", ids, graph.constant([0]), graph.constant([max_length]), graph.constant([1]))
         lengths = graph.add("Min", lengths, graph.constant(max_length))
-    if student.params.pooling == "last_step":
+    if student.params.pooling == "last_step" and max_length is not None:
         ids = graph.add("Where", _is_real(graph, ids, lengths), ids, graph.constant(pad_id))
         missing = graph.add("Sub", graph.constant([max_length]), _width(graph, ids, [1]))
         pads = graph.add("Concat", graph.constant([0, 0, 0]), missing, axis=0)
@@ -174,8 +174,8 @@ def _file(graph: _Graph, classes: int) -> bytes:
     made = helper.make_graph(
         graph.nodes,
         "student",
-        [helper.make_tensor_value_info(*value) for value in inputs],
-        [helper.make_tensor_value_info(*value) for value in outputs],
+        [helper.make_tensor_value_info(name, kind, shape) for name, kind, shape in inputs],
+        [helper.make_tensor_value_info(name, kind, shape) for name, kind, shape in outputs],
         graph.constants,
     )
     model = helper.make_model(made, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="distilrnn")

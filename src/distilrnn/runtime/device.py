@@ -116,8 +116,8 @@ def prepare(precision: str, threads: int | None = None) -> Device:
     # oneDNN keeps the code that it generates for each new size of a product, by default of 1,024: gigabytes, in time.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
     torch.set_deterministic_debug_mode("warn")  # what use_deterministic_algorithms does, without importing a compiler
-    torch.utils.deterministic.fill_uninitialized_memory = (
-        False  # guards against reading unset memory, at 12 % of the time
+    setattr(  # noqa: B010 - a module's property: a guard against reading unset memory that takes 12 % of the time
+        torch.utils.deterministic, "fill_uninitialized_memory", False
     )
     tune_malloc()
     if precision == "auto":

@@ -205,11 +205,11 @@ def polarity(s: Speaker) -> Pair:
             False,
         )
     if roll < 0.7:
-        condition, result, first, second = s.verb(), s.verb(), s.person(), s.person()
+        condition, outcome, first, second = s.verb(), s.verb(), s.person(), s.person()
         will = s.pick(("will", "might", "can"))
         start, end = (
             s.finite(condition, first.plural, False) + s.complement(condition),
-            result.base + s.complement(result),
+            outcome.base + s.complement(outcome),
         )
         return Pair(
             f"if {first.text} ever {start}, {second.text} {will} {end}.",

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from distilrnn.data.grammar.lexicon import Gender
 from distilrnn.data.grammar.phrases import Phrase, Speaker
 
 
@@ -35,7 +36,7 @@ def sentence_slot(template: str, right: str, wrong: str) -> Pair:
     return Pair(template.format(right), template.format(wrong))
 
 
-def featured(s: Speaker, feature: str, joined: bool = True) -> Phrase:
+def featured(s: Speaker, feature: Gender, joined: bool = True) -> Phrase:
     """A masculine ('m') or feminine ('f') singular, or a plural (''), with `joined` perhaps two joined by 'and'."""
     if feature:
         return s.gendered(feature)
