@@ -87,7 +87,7 @@ def load_predictor(checkpoint: Path, base: Path | None = None) -> Predictor:
 def _student_predictor(checkpoint: Path) -> Predictor:
     student, tokenizer, header = load_student(checkpoint)
     known = np.zeros(header["vocabulary"], bool)
-    known[student.types.numpy()] = True
+    known[student.token_ids.numpy()] = True
     holder: dict[str, Student] = {"student": student}
 
     def judge(ids: np.ndarray, lengths: np.ndarray) -> torch.Tensor:

@@ -14,7 +14,7 @@ from distilrnn.evaluation.metrics import SCALARS, evaluate, fidelity
 from distilrnn.params.experiment import Experiment, validate_experiment
 from distilrnn.params.splits import evaluation_splits
 
-ROW_MULTIPLE = {"in_domain_train": 900, "in_domain_dev": 527, "in_domain_test": 611, "out_of_domain_dev": 516}
+SIZES = {"in_domain_train": 900, "in_domain_dev": 527, "in_domain_test": 611, "out_of_domain_dev": 516}
 SKILL = {"majority": 0.0, "teacher": 2.2, "distilled": 0.5, "baseline": 0.15}
 EPOCHS = {"teacher": 10, "distilled": 4, "baseline": 4}
 HOSTILE = "<script>alert('x')</script>&\"|"
@@ -44,7 +44,7 @@ def write_experiment(
 ) -> Path:
     """Write every file that the report reads; returns the path of params.json."""
     random = np.random.default_rng(7)
-    sizes = {split: ROW_MULTIPLE[split] for split in experiment.corpus.splits}
+    sizes = {split: SIZES[split] for split in experiment.corpus.splits}
     weights = np.linspace(1, 2.3, len(classes))
     labels = {split: random.choice(len(classes), n, p=weights / weights.sum()) for split, n in sizes.items()}
     origin = {split: random.choice(len(sources), n) for split, n in sizes.items()}

@@ -132,7 +132,7 @@ def test_class_names_come_from_the_corpus(tiny, workplace, ask):
 def test_types_never_seen_have_the_full_vocabularys_vectors(tiny):
     checkpoint = tiny.student / "student.safetensors"
     student, _, header = load_student(checkpoint)
-    unseen = np.setdiff1d(np.arange(header["vocabulary"]), student.types.numpy())
+    unseen = np.setdiff1d(np.arange(header["vocabulary"]), student.token_ids.numpy())
     tokenizer = load_tokenizer(tiny.base)
     words = [tokenizer.decode([i]) for i in unseen[:400]]
     sentences = [f"The {a} {b} walks." for a, b in pairwise(words) if "�" not in a + b]
@@ -249,7 +249,7 @@ def test_a_student_with_spoilt_tensors_is_refused(tiny, tmp_path):
         {n: t for n, t in tensors.items() if n != "tokenizer"},
         tensors | {"head.weight": tensors["head.weight"][:, :3]},
         tensors | {"tokenizer": tensors["tokenizer"][:50]},
-        tensors | {"types": tensors["types"][:-1]},
+        tensors | {"token_ids": tensors["token_ids"][:-1]},
     ]
     for wrong in spoilt:
         save_tensors(file, "student", wrong, header)

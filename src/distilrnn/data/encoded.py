@@ -85,6 +85,6 @@ def longest_sentence(summary: dict) -> int:
 
 
 def used_token_ids(folder: Path, splits: Iterable[str]) -> np.ndarray:
-    """Sorted int64 token types of these splits."""
-    types = [np.unique(read_encoded_split(folder, split).ids) for split in splits]
-    return np.unique(np.concatenate(types)).astype(np.int64)
+    """The distinct token ids of these splits, int64, sorted."""
+    token_ids = [np.unique(read_encoded_split(folder, split).ids) for split in splits]
+    return np.unique(np.concatenate(token_ids)).astype(np.int64)

@@ -75,7 +75,7 @@ def student_onnx(student: Student, vocabulary: int, pad_id: int, max_length: int
     size = sum(weight.numel() for weight in student.parameters()) * (1 if int8 else 4)
     if size > LARGEST:
         raise InputError(
-            f"{len(student.types):,} token vectors do not fit into one ONNX file: export with --vocabulary seen"
+            f"{len(student.token_ids):,} token vectors do not fit into one ONNX file: export with --vocabulary seen"
         )
     graph = _Graph(int8)
     ids, lengths = "ids", "lengths"
@@ -97,11 +97,11 @@ def student_onnx(student: Student, vocabulary: int, pad_id: int, max_length: int
 
 def _embedded(graph: _Graph, student: Student, vocabulary: int, ids: str) -> str:
     """Ids [sentences, tokens] to vectors [sentences, tokens, embedding]."""
-    table, types = _array(student.embedding.weight), student.types.cpu().numpy()
-    if len(types) < vocabulary:
+    table, token_ids = _array(student.embedding.weight), student.token_ids.cpu().numpy()
+    if len(token_ids) < vocabulary:
         table = np.concatenate([table, np.zeros_like(table[:1])])
-        rows = np.full(vocabulary, len(types), np.int32)
-        rows[types] = np.arange(len(types))
+        rows = np.full(vocabulary, len(token_ids), np.int32)
+        rows[token_ids] = np.arange(len(token_ids))
         ids = graph.add("Gather", graph.constant(rows), ids)
     return graph.weights(table, ids)
 

@@ -41,7 +41,7 @@ class ExportedStudent:
         return {
             "classes": self.header["classes"],
             "vocabulary": self.header["vocabulary"],
-            "vectors": len(self.student.types),
+            "vectors": len(self.student.token_ids),
             "bytes": {name: len(content) for name, content in self.files.items()},
         }
 

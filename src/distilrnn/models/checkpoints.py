@@ -19,12 +19,12 @@ from distilrnn.params.student import StudentModelParams
 from distilrnn.params.teacher import TuningParams
 
 
-def save_student(path: Path, student: Student, types: np.ndarray, tokenizer: bytes, header: dict[str, Any]) -> None:
-    """Write a student as one file with the rows of `types` and its tokenizer: all that prediction needs."""
+def save_student(path: Path, student: Student, token_ids: np.ndarray, tokenizer: bytes, header: dict[str, Any]) -> None:
+    """Write a student as one file with the rows of `token_ids` and its tokenizer: all that prediction needs."""
     tensors = dict(student.state_dict())
-    rows = torch.from_numpy(np.searchsorted(student.types.cpu().numpy(), types))
+    rows = torch.from_numpy(np.searchsorted(student.token_ids.cpu().numpy(), token_ids))
     tensors["embedding.weight"] = tensors["embedding.weight"].cpu()[rows]
-    tensors["types"] = torch.from_numpy(types.astype(np.int32))
+    tensors["token_ids"] = torch.from_numpy(token_ids.astype(np.int32))
     tensors["tokenizer"] = torch.frombuffer(bytearray(zlib.compress(tokenizer, 9)), dtype=torch.uint8)
     save_tensors(path, "student", tensors, header)
 
@@ -35,8 +35,10 @@ def load_student(path: Path) -> tuple[Student, bytes, dict[str, Any]]:
     try:
         params = StudentModelParams.model_validate(header["model"])
         tokenizer = zlib.decompress(tensors.pop("tokenizer").numpy().tobytes())
-        types = tensors.pop("types").numpy().astype(np.int64)
-        student = Student(types, len(header["classes"]), params, header["seed"])
+        key = "types" if "types" in tensors else "token_ids"  # as older files call them
+        token_ids = tensors.pop(key).numpy().astype(np.int64)
+        rows = tensors["embedding.weight"].numpy()
+        student = Student(token_ids, len(header["classes"]), params, header["seed"], rows)
         student.load_state_dict(tensors)
     except (KeyError, RuntimeError, ValueError, zlib.error) as error:
         raise InputError(

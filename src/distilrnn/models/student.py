@@ -12,22 +12,22 @@ from distilrnn.models.kernels.rnn import rnn_forward
 from distilrnn.params.student import StudentModelParams
 
 ROW_MULTIPLE = 128
-"""Token types of a batch are multiplied in multiples of so many."""
+"""The distinct token ids of a training batch are padded to a multiple of this, so that products have few sizes."""
 
 CELLS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
 
-def initial_embeddings(seed: int, types: Iterable[int], width: int) -> np.ndarray:
-    """Initial token vectors, float32 [types, width], each standard normal and a function of (seed, type) alone.
+def initial_embeddings(seed: int, token_ids: Iterable[int], width: int) -> np.ndarray:
+    """Initial embeddings, float32 [token_ids, width], each standard normal and a function of (seed, token id) alone.
 
-    So an embedding of only the types that occur starts like the full one, and a type that training never saw has the
-    same vector in both. RandomState's streams are frozen for ever: the rows need not be stored.
+    An embedding of only the ids that occur therefore starts like the full one, and an id that training never saw has
+    the same vector in both. RandomState's streams are frozen for ever: these rows need not be stored.
     """
-    types = np.asarray(list(types), dtype=np.int64)
-    rows = np.empty((len(types), width), dtype=np.float32)
+    token_ids = np.asarray(list(token_ids), dtype=np.int64)
+    rows = np.empty((len(token_ids), width), dtype=np.float32)
     generator = np.random.RandomState(0)
-    for row, kind in zip(rows, types.tolist(), strict=True):
-        generator.seed([seed, kind])  # a new generator would cost six times as much
+    for row, token_id in zip(rows, token_ids.tolist(), strict=True):
+        generator.seed([seed, token_id])  # a new generator would cost six times as much
         row[:] = generator.standard_normal(width)
     return rows
 
@@ -35,15 +35,28 @@ def initial_embeddings(seed: int, types: Iterable[int], width: int) -> np.ndarra
 class Student(nn.Module):
     """Embedding, recurrent layers, pooling, linear head.
 
-    `types` are the token types that the embedding has rows for, sorted; `forward` takes ids of the full vocabulary.
+    `token_ids` are the ids that the embedding has rows for, sorted; `forward` takes ids of the full vocabulary.
     """
 
-    def __init__(self, types: np.ndarray, classes: int, params: StudentModelParams, seed: int) -> None:
+    def __init__(
+        self,
+        token_ids: np.ndarray,
+        classes: int,
+        params: StudentModelParams,
+        seed: int,
+        embeddings: np.ndarray | None = None,
+    ) -> None:
+        """`embeddings`, float32 [token_ids, embedding], are the embedding's first values; by default initial ones."""
         super().__init__()
         self.params = params
-        self.register_buffer("types", torch.from_numpy(types.astype(np.int64)), persistent=False)
+        self.register_buffer("token_ids", torch.from_numpy(token_ids.astype(np.int64)), persistent=False)
         torch.manual_seed(seed)
-        rows = torch.from_numpy(initial_embeddings(seed, types, params.embedding))
+        if embeddings is None:
+            rows = torch.from_numpy(initial_embeddings(seed, token_ids, params.embedding))
+        else:
+            rows = torch.tensor(embeddings)  # a copy: training must not change the caller's
+        if rows.shape != (len(token_ids), params.embedding):
+            raise ValueError(f"embeddings of {len(rows)} tokens, not of {len(token_ids)} of width {params.embedding}")
         self.embedding = nn.Embedding.from_pretrained(rows, freeze=False)
         self.recurrent = CELLS[params.cell](
             params.embedding,
@@ -58,16 +71,16 @@ class Student(nn.Module):
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """Ids [sentences, tokens], padded on the right, and lengths [sentences] to logits [sentences, classes]."""
-        rows = torch.searchsorted(self.types, ids)
-        return self.head(self.dropout(self._pool(rows, lengths)))
+        indices = torch.searchsorted(self.token_ids, ids)
+        return self.head(self.dropout(self._pool(indices, lengths)))
 
-    def _pool(self, rows: Tensor, lengths: Tensor) -> Tensor:
-        """The embedding's rows [sentences, tokens] to [sentences, hidden]."""
+    def _pool(self, indices: Tensor, lengths: Tensor) -> Tensor:
+        """Rows of the embedding [sentences, tokens] to pooled states [sentences, hidden]."""
         if self.params.bidirectional and self.params.pooling == "last_step":
-            return self.recurrent(self.dropout(self.embedding(rows)))[0][:, -1]
+            return self.recurrent(self.dropout(self.embedding(indices)))[0][:, -1]
         if self.params.bidirectional:
             # Packed, so that the backward direction begins at the last real token and not in the padding.
-            vectors = self.dropout(self.embedding(rows))
+            vectors = self.dropout(self.embedding(indices))
             packed = pack_padded_sequence(vectors, lengths.cpu(), batch_first=True, enforce_sorted=False)
             outputs, last = self.recurrent(packed)
             if self.params.pooling == "last_token":
@@ -76,7 +89,7 @@ class Student(nn.Module):
             states, _ = pad_packed_sequence(outputs, batch_first=True)
         else:
             # One direction never sees the padding behind a sentence, so nothing need be packed.
-            states = self._states(rows)
+            states = self._states(indices)
             if self.params.pooling == "last_step":
                 return states[:, -1]
             if self.params.pooling == "last_token":
@@ -86,27 +99,32 @@ class Student(nn.Module):
             return torch.where(real, states, 0.0).sum(1) / lengths[:, None]
         return torch.where(real, states, -torch.inf).amax(1)
 
-    def _states(self, rows: Tensor) -> Tensor:
-        """The embedding's rows [sentences, tokens] to the states of one direction [sentences, tokens, hidden]."""
-        dropped = self.training and self.params.dropout > 0  # a token's own vector, not its type's
-        if rows.device.type != "cpu" or self.params.layers > 1 or dropped:
-            return self.recurrent(self.dropout(self.embedding(rows)))[0]
-        types, positions = torch.unique(rows, return_inverse=True)
-        # Each new size of a product costs time and memory: the last rows, to which nothing refers, make sizes few.
-        types = F.pad(types, (0, -len(types) % ROW_MULTIPLE))
-        return rnn_forward(self.recurrent, self.embedding(types), positions)
+    def _states(self, indices: Tensor) -> Tensor:
+        """Rows of the embedding [sentences, tokens] to the states of one direction [sentences, tokens, hidden].
+
+        Training on a CPU multiplies each distinct token's vector with the input weights once a batch. Without gradients
+        torch's own layer is as fast for a batch, and twice as fast for a single sentence.
+        """
+        dropped = self.training and self.params.dropout > 0  # dropout differs between occurrences of a token
+        shared = torch.is_grad_enabled() and indices.device.type == "cpu" and self.params.layers == 1 and not dropped
+        if not shared:
+            return self.recurrent(self.dropout(self.embedding(indices)))[0]
+        distinct, positions = torch.unique(indices, return_inverse=True)
+        # Each new size of a product costs time and memory; no position refers to the rows that are added.
+        distinct = F.pad(distinct, (0, -len(distinct) % ROW_MULTIPLE))
+        return rnn_forward(self.recurrent, self.embedding(distinct), positions)
 
     def count_parameters(self, vocabulary: int) -> dict[str, int]:
         """Parameters with an embedding of the full vocabulary, and those that are stored."""
         stored = sum(p.numel() for p in self.parameters())
-        total = stored + (vocabulary - len(self.types)) * self.params.embedding
+        total = stored + (vocabulary - len(self.token_ids)) * self.params.embedding
         return {"total": total, "trainable": total, "stored": stored}
 
     @torch.no_grad()
-    def with_token_ids(self, types: np.ndarray, seed: int) -> "Student":
-        """The student with rows for these types too (all of them, for the full vocabulary): new ones are initial."""
-        known = self.types.cpu().numpy()
-        merged = np.union1d(known, types)
+    def with_token_ids(self, token_ids: np.ndarray, seed: int) -> "Student":
+        """The student with rows for these ids too (all of them, for the full vocabulary): new rows are initial."""
+        known = self.token_ids.cpu().numpy()
+        merged = np.union1d(known, token_ids)
         grown = Student(merged, self.head.out_features, self.params, seed).to(self.embedding.weight.device)
         rows = dict(self.state_dict())
         grown.embedding.weight[torch.from_numpy(np.searchsorted(merged, known))] = rows.pop("embedding.weight")

@@ -53,9 +53,9 @@ def train_student(
     device = prepare(training.precision, threads)
     if device.precision == "bf16" and not multiplies_bf16(device.name):
         raise InputError("precision is bf16, in which this CPU has no recurrent layers: set it to auto or fp32")
-    # Types of the dev sets have rows too, but training never moves them: they stay what a full embedding would hold.
-    types = np.union1d(used_token_ids(tokens, summary["splits"]), [summary["pad_id"]])
-    student = Student(types, len(classes), model, seed).to(device.name)
+    # Ids of the dev sets have rows too, but training never moves them: they stay what a full embedding would hold.
+    token_ids = np.union1d(used_token_ids(tokens, summary["splits"]), [summary["pad_id"]])
+    student = Student(token_ids, len(classes), model, seed).to(device.name)
     parameters = student.count_parameters(summary["vocabulary"])
     kind = "baseline" if taught is None else "distilled"
     header = {
@@ -75,8 +75,8 @@ def train_student(
     }
 
     def save(path: Path, epoch: int) -> None:
-        trained_types = np.union1d(used_token_ids(tokens, [TRAIN]), [summary["pad_id"]])
-        save_student(path, student, trained_types, (tokens / "tokenizer.json").read_bytes(), header)
+        trained_ids = np.union1d(used_token_ids(tokens, [TRAIN]), [summary["pad_id"]])
+        save_student(path, student, trained_ids, (tokens / "tokenizer.json").read_bytes(), header)
 
     weights = class_weights(train.tokens.labels, len(classes)) if training.class_weights == "balanced" else None
     objective = label_objective(weights) if taught is None else distil_objective(distil, weights)

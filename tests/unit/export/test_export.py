@@ -245,7 +245,7 @@ ARCHITECTURES = {
     "roberta": ("RobertaConfig", {}),
     "modernbert": ("ModernBertConfig", {}),
 }
-ROW_MULTIPLE = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48}
+SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48}
 
 
 def make_teacher(tiny, folder, architecture, **tuning):
@@ -258,7 +258,7 @@ def make_teacher(tiny, folder, architecture, **tuning):
     name, settings = ARCHITECTURES[architecture]
     pad_id = tokenizer.eos_token_id
     special = {f"{role}_token_id": pad_id for role in ("pad", "bos", "eos", "cls", "sep")}
-    sizes = {} if architecture in ("gpt2", "distilbert") else ROW_MULTIPLE
+    sizes = {} if architecture in ("gpt2", "distilbert") else SIZES
     shape = {"vocab_size": len(tokenizer), "max_position_embeddings": 64, **sizes, **settings, **special}
     config = getattr(transformers, name)(**shape)
     torch.manual_seed(1)

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from distilrnn.artifacts.files import read_json
-from distilrnn.artifacts.tensors import load_arrays
+from distilrnn.artifacts.tensors import load_arrays, load_tensors, save_tensors
 from distilrnn.data.corpus import SPLITS, TRAIN
 from distilrnn.data.encoded import EncodedSplit, read_encoded_split
 from distilrnn.errors import InputError
 from distilrnn.models.checkpoints import load_student
-from distilrnn.models.student import Student, initial_embeddings
+from distilrnn.models.student import ROW_MULTIPLE, Student, initial_embeddings
 from distilrnn.params.common import TrainingParams
 from distilrnn.params.student import DistilParams, StudentModelParams
 from distilrnn.pipeline.tokens import tokenize_corpus
@@ -29,13 +29,13 @@ CPU = Device("cpu", "fp32", 1)
 VARIANTS = list(product(["rnn", "gru", "lstm"], [False, True], ["last_token", "mean", "max"], [1, 2]))
 
 
-def make_tokens(sentences=23, seed=0, types=40, longest=11):
-    """Random sentences of 1 to `longest` tokens of the first `types` types."""
+def make_tokens(sentences=23, seed=0, vocabulary=40, longest=11):
+    """Random sentences of 1 to `longest` tokens of the first `vocabulary` ids."""
     random = np.random.default_rng(seed)
     lengths = random.integers(1, longest + 1, sentences)
     lengths[0], lengths[1] = 1, longest
     offsets = np.concatenate([[0], np.cumsum(lengths)])
-    return EncodedSplit(random.integers(0, types, offsets[-1]), offsets, random.integers(0, 2, sentences))
+    return EncodedSplit(random.integers(0, vocabulary, offsets[-1]), offsets, random.integers(0, 2, sentences))
 
 
 def sentence(tokens, row):
@@ -83,8 +83,36 @@ def test_last_step_reads_the_padding_by_definition(cell, bidirectional):
     assert not np.allclose(logits, predict_logits(student, EncodedDataset(tokens, PAD, width + 3), 4, CPU), atol=1e-4)
 
 
-def train(types, tokens, params, training, seed=3):
-    student = Student(types, 2, params, seed)
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_training_and_inference_take_different_paths_to_the_same_logits(cell):
+    student = Student(np.arange(VOCABULARY), 3, StudentModelParams(cell=cell, embedding=6, hidden=5), 0).double()
+    ids, lengths = (torch.from_numpy(values) for values in make_tokens().padded(np.arange(23), PAD))
+    with torch.no_grad():
+        at_inference = student(ids, lengths)
+    torch.testing.assert_close(student(ids, lengths), at_inference, rtol=1e-12, atol=1e-12)
+
+
+def test_a_lone_sentence_is_not_padded_at_inference():
+    """Vectors are looked up for its tokens alone, where a training batch has a multiple of ROW_MULTIPLE."""
+    student = Student(np.arange(VOCABULARY), 2, StudentModelParams(embedding=6, hidden=5), 0).eval()
+    looked_up = []
+    student.embedding.register_forward_hook(lambda module, inputs, output: looked_up.append(output.numel() // 6))
+    with torch.no_grad():
+        student(torch.tensor([[1, 2, 2]]), torch.tensor([3]))
+    student(torch.tensor([[1, 2, 2]]), torch.tensor([3]))
+    assert looked_up == [3, ROW_MULTIPLE]
+
+
+def test_files_of_earlier_versions_are_read(tiny, workplace):
+    tensors, header = load_tensors(tiny.student / "student.safetensors", "student")
+    old = {("types" if name == "token_ids" else name): tensor for name, tensor in tensors.items()}
+    save_tensors(workplace / "old.safetensors", "student", old, {k: v for k, v in header.items() if k != "kind"})
+    student, _, _ = load_student(workplace / "old.safetensors")
+    assert torch.equal(student.token_ids, tensors["token_ids"].long())
+
+
+def train(token_ids, tokens, params, training, seed=3):
+    student = Student(token_ids, 2, params, seed)
     with TrainingProgress("student", training.epochs, len(tokens)) as progress:
         sentences = EncodedDataset(tokens, PAD)
         fit(student, sentences, sentences, label_objective(), training, seed, CPU, progress)
@@ -99,7 +127,7 @@ def test_a_compact_vocabulary_trains_as_the_full_one(cell, bidirectional, clip_n
     training = TrainingParams(
         epochs=3, batch_size=4, learning_rate=0.01, weight_decay=weight_decay, clip_norm=clip_norm, precision="fp32"
     )
-    tokens = make_tokens(types=40)
+    tokens = make_tokens(vocabulary=40)
     occurring = np.union1d(np.unique(tokens.ids), [PAD])
     never = np.setdiff1d(np.arange(VOCABULARY), occurring)
     assert len(never) >= VOCABULARY - 41
@@ -117,16 +145,16 @@ def test_a_compact_vocabulary_trains_as_the_full_one(cell, bidirectional, clip_n
         if name != "embedding.weight":
             torch.testing.assert_close(weight, dense.state_dict()[name], **tolerance)
 
-    other = make_tokens(seed=1, types=VOCABULARY)  # sentences with types that training never saw
+    other = make_tokens(seed=1, vocabulary=VOCABULARY)  # sentences with ids that training never saw
     full = compact.with_token_ids(np.arange(VOCABULARY), seed=3).eval()
-    assert np.array_equal(full.types.numpy(), np.arange(VOCABULARY))
+    assert np.array_equal(full.token_ids.numpy(), np.arange(VOCABULARY))
     np.testing.assert_allclose(full.embedding.weight.detach().numpy(), rows, **tolerance)
     expected = predict_logits(dense, EncodedDataset(other, PAD), 4, CPU)
     found = predict_logits(full, EncodedDataset(other, PAD), 4, CPU)
     np.testing.assert_allclose(found, expected, rtol=0, atol=0 if clip_norm is None else 1e-6)
 
 
-def test_initial_rows_depend_on_seed_and_type_alone():
+def test_initial_rows_depend_on_seed_and_token_id_alone():
     rows = initial_embeddings(0, [5, 9, 700], 4)
     assert np.array_equal(initial_embeddings(0, [700, 5], 4), rows[[2, 0]])
     assert not np.array_equal(initial_embeddings(1, [5], 4), rows[:1])
@@ -179,20 +207,20 @@ def test_stage_writes_what_it_promises(tiny, workplace, pooling, precision):
     sentences = EncodedDataset(read_encoded_split(tokens, SPLITS[1]), summary["pad_id"], width)
     found = predict_logits(whole, sentences, 16, Device("cpu", precision, 1))
     np.testing.assert_allclose(found, logits[f"{SPLITS[1]}.logits"], rtol=0, atol=1e-6 if precision == "fp32" else 0.02)
-    trained_types = np.union1d(np.unique(read_encoded_split(tokens, TRAIN).ids), [summary["pad_id"]])
-    assert np.array_equal(student.types.numpy(), trained_types)
+    trained_ids = np.union1d(np.unique(read_encoded_split(tokens, TRAIN).ids), [summary["pad_id"]])
+    assert np.array_equal(student.token_ids.numpy(), trained_ids)
     assert run["parameters"]["total"] == sum(p.numel() for p in whole.parameters())
 
 
 def test_weight_decay_leaves_prediction_and_saved_logits_equal(tiny, workplace):
-    """Types of the dev sets alone have rows while training, which are not stored: they must not have moved."""
+    """Ids of the dev sets alone have rows while training, which are not stored: they must not have moved."""
     study(tiny, workplace / "student", training=STUDYING.model_copy(update={"weight_decay": 0.5}))
     logits, _ = load_arrays(workplace / "student" / "logits.safetensors", "logits")
     student, _, header = load_student(workplace / "student" / "student.safetensors")
     whole = student.with_token_ids(np.arange(header["vocabulary"]), header["seed"]).eval()
     for split in SPLITS[1:]:
         tokens = read_encoded_split(tiny.tokens, split)
-        assert np.setdiff1d(tokens.ids, student.types.numpy()).size or split != SPLITS[2]
+        assert np.setdiff1d(tokens.ids, student.token_ids.numpy()).size or split != SPLITS[2]
         found = predict_logits(whole, EncodedDataset(tokens, header["pad_id"]), 16, CPU)
         np.testing.assert_allclose(found, logits[f"{split}.logits"], rtol=0, atol=1e-6)
 

@@ -22,7 +22,7 @@ from distilrnn.pipeline.evaluate import evaluate_experiment, hypotheses, mean_cu
 from paths import REPOSITORY
 
 SCRIPT = REPOSITORY / "workflow" / "scripts" / "evaluate.py"
-ROW_MULTIPLE = {"in_domain_train": 60, "in_domain_dev": 80, "out_of_domain_dev": 50}
+SIZES = {"in_domain_train": 60, "in_domain_dev": 80, "out_of_domain_dev": 50}
 SKILL = {"teacher": 2.5, "distilled": 1.0, "baseline": 0.2}
 
 
@@ -65,7 +65,7 @@ def write_experiment(folder, classes=("unacceptable", "acceptable")):
     """The files that evaluation reads; returns params.json and the labels by split."""
     experiment = make_experiment()
     random = np.random.default_rng(0)
-    labels = {split: np.arange(n) % (len(classes) + 1) % len(classes) for split, n in ROW_MULTIPLE.items()}
+    labels = {split: np.arange(n) % (len(classes) + 1) % len(classes) for split, n in SIZES.items()}
     for split, of_split in labels.items():
         sources = random.choice(["passive", "control"], len(of_split))
         lines = [f"{s}\t{label}\t\tA sentence.\n" for s, label in zip(sources, of_split, strict=True)]

@@ -9,7 +9,7 @@ from distilrnn.report.comparison import compare
 from distilrnn.report.model_card import limits, model_card, plain
 from distilrnn.report.render import cells
 from distilrnn.report.results import read_results
-from report_inputs import HOSTILE, ROW_MULTIPLE, make_experiment, write_experiment
+from report_inputs import HOSTILE, SIZES, make_experiment, write_experiment
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def test_metrics_are_the_tables(results, card):
 
 def test_data_training_costs_and_exports_are_the_runs(results, card):
     data = {row[0]: row[1] for row in rows(card, "Data")}
-    assert data["in-domain dev"] == str(ROW_MULTIPLE["in_domain_dev"])
+    assert data["in-domain dev"] == str(SIZES["in_domain_dev"])
     assert f"`{results.corpus['hash']}`" in card
     names = [system.name for system in results.systems]
     for section in ("Training", "Costs"):

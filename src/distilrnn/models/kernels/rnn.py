@@ -1,7 +1,7 @@
-"""One recurrent layer in one direction, as torch's, but what it makes of a token type is computed once a batch.
+"""One recurrent layer in one direction, equal to torch's, with one input product a distinct token of the batch.
 
-A batch of 128 sentences of CoLA has 1,200 tokens and 570 types: half of the products with the input's weights, and of
-their gradients, are spared.
+A batch of 128 sentences of CoLA has 1,200 tokens and 570 distinct ones: half of the products with the input weights,
+and of their gradients, are saved.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ def rnn_forward(layer: nn.RNNBase, vectors: Tensor, positions: Tensor) -> Tensor
 
     Args:
         layer: of one layer and one direction.
-        vectors: [types, embedding], one a token type.
+        vectors: [distinct tokens, embedding].
         positions: int64 [sentences, tokens], each token's row in `vectors`.
 
     Returns:
@@ -31,8 +31,8 @@ def rnn_forward(layer: nn.RNNBase, vectors: Tensor, positions: Tensor) -> Tensor
     weight, bias = weight.to(inputs.dtype), bias.to(inputs.dtype)  # once, where autocast would do it at every step
     zero = inputs.new_zeros(len(positions), layer.hidden_size)
     state, outputs = (zero, zero), []
-    for at_step in F.embedding(positions.T.contiguous(), inputs):  # [sentences, gates x hidden]
-        state = step(at_step, state, weight, bias)
+    for step_inputs in F.embedding(positions.T.contiguous(), inputs):  # [sentences, gates x hidden]
+        state = step(step_inputs, state, weight, bias)
         outputs.append(state[0])
     return torch.stack(outputs, 1)
 
