@@ -24,12 +24,13 @@ rule teacher:
         options=lambda w: options(
             EXPERIMENT.teachers[w.teacher].tuning, EXPERIMENT.teachers[w.teacher].training, EXPERIMENT.selection
         ),
+        pooling=lambda w: f"--pooling {p}" if (p := EXPERIMENT.teachers[w.teacher].pooling) else "",
         base=lambda w, input: folder(input.base),
         tokens=lambda w, input: folder(input.tokens),
         output=lambda w, output: folder(output),
     shell:
-        "python {input.script} {params.options} --base {params.base} --tokens {params.tokens} --seed {wildcards.seed}"
-        " --threads {threads} --gpus {resources.gpu} --output {params.output} 2>&1 | tee {log}"
+        "python {input.script} {params.options} {params.pooling} --base {params.base} --tokens {params.tokens}"
+        " --seed {wildcards.seed} --threads {threads} --gpus {resources.gpu} --output {params.output} 2>&1 | tee {log}"
 
 
 rule logits:

@@ -7,7 +7,7 @@ import typer
 
 from distilrnn.cli.options import run, with_params
 from distilrnn.params.common import SelectionParams, TrainingParams
-from distilrnn.params.teacher import TuningParams
+from distilrnn.params.teacher import Pooling, TuningParams
 
 
 @with_params(tuning=TuningParams, training=TrainingParams, selection=SelectionParams)
@@ -18,6 +18,7 @@ def main(
     seed: Annotated[int, typer.Option(min=0, help="Seed of initial weights, dropout and data order.")] = 0,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads [default: all].")] = None,
     gpus: Annotated[int, typer.Option(min=0, help="GPUs to lease for this job; the first one computes.")] = 1,
+    pooling: Annotated[Pooling | None, typer.Option(help="State that the head reads [default: by the base].")] = None,
     *,
     tuning: TuningParams,
     training: TrainingParams,
@@ -29,7 +30,7 @@ def main(
     with leased(gpus):
         from distilrnn.pipeline.teacher import train_teacher
 
-        train_teacher(base, tokens, output, seed, threads, tuning, training, selection)
+        train_teacher(base, tokens, output, seed, threads, tuning, training, selection, pooling)
 
 
 if __name__ == "__main__":

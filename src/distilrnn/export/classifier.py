@@ -18,6 +18,9 @@ EPSILON = 2.0**-16
 
 TOLERANCE = 1e-5
 
+READ = {"last_token": "the last token's state", "first_token": "the first token's state", "mean": "the mean state"}
+"""What a teacher's head reads, by its pooling."""
+
 
 def as_classifier(teacher: Teacher, base: Path, header: dict[str, Any], adapter: Path) -> "PreTrainedModel":
     """The same function of ids as the teacher, whose adapters are merged, in the class that transformers has for it.
@@ -30,15 +33,15 @@ def as_classifier(teacher: Teacher, base: Path, header: dict[str, Any], adapter:
     Raises:
         InputError: transformers has no such class for the base, or what it computes is something else.
     """
-    model = _untrained(base, header, adapter)
+    model = _untrained(base, header, adapter, teacher.pooling)
     missing, unexpected = model.base_model.load_state_dict(teacher.body.state_dict(), strict=False)
     if not unexpected and not [name for name in missing if not name.startswith("pooler.")]:
         for gain in (1, 2):
             if _set_head(model, teacher.head.weight.detach(), gain) and _agree(model, teacher, header["pad_id"]):
                 return model
     raise InputError(
-        f"{adapter}: {type(model).__name__} cannot do what this teacher does, a linear map of one token's state, as "
-        "its head does something else: use `distilrnn predict`"
+        f"{adapter}: {type(model).__name__} cannot do what this teacher does, a linear map of "
+        f"{READ[teacher.pooling]}, as its head does something else: use `distilrnn predict`"
     )
 
 
@@ -49,7 +52,7 @@ def head_modules(model: "PreTrainedModel") -> list[str]:
     return [*names, *([f"{prefix}.pooler"] if getattr(model.base_model, "pooler", None) is not None else [])]
 
 
-def _untrained(base: Path, header: dict[str, Any], adapter: Path) -> "PreTrainedModel":
+def _untrained(base: Path, header: dict[str, Any], adapter: Path, pooling: str) -> "PreTrainedModel":
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
     classes = dict(enumerate(header["classes"]))
@@ -60,6 +63,8 @@ def _untrained(base: Path, header: dict[str, Any], adapter: Path) -> "PreTrained
         label2id={name: number for number, name in classes.items()},
         pad_token_id=header["pad_id"],
     )
+    if hasattr(config, "classifier_pooling"):  # ModernBERT's
+        config.classifier_pooling = {"first_token": "cls"}.get(pooling, pooling)
     try:
         return AutoModelForSequenceClassification.from_config(config, dtype=torch.float32).eval()
     except ValueError:

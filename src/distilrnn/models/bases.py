@@ -9,19 +9,29 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from distilrnn.artifacts.files import file_hash, read_json, remove_half_written, write_json, writing
 from distilrnn.errors import InputError
 from distilrnn.params.base import BaseParams
+from distilrnn.params.teacher import Pooling
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 COMMIT = re.compile(r"[0-9a-f]{40}")
+POOLING_KEYS: dict[str, "Pooling"] = {
+    "pooling_mode_cls_token": "first_token",
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_lasttoken": "last_token",
+    "cls": "first_token",
+    "mean": "mean",
+    "lasttoken": "last_token",
+}
+"""What sentence-transformers calls each pooling: its keys, or the values of `pooling_mode`."""
 DROPOUTS = ("dropout", "pdrop", "dropout_prob")
 
 
@@ -49,7 +59,30 @@ def import_base(params: BaseParams, output: Path) -> dict:
         ) from None
     if not tokenizer.encode("a", add_special_tokens=False):  # without its files, transformers makes an empty one
         raise InputError(f"{params.model}: has no tokenizer: add its tokenizer.json, or choose another model")
-    return save_base(without_pooler(model), tokenizer, output, params)
+    return save_base(without_pooler(model), tokenizer, output, params, own_pooling(Path(source)))
+
+
+def own_pooling(folder: Path) -> "Pooling | None":
+    """The pooling that a model was trained with, as sentence-transformers writes it; None where nothing says so.
+
+    Read are the folder of modules.json's Pooling module (1_Pooling where that file is missing), else the module as
+    the model card prints it. Combinations, such as mean and first token side by side, count as nothing.
+    """
+    place = "1_Pooling"
+    with suppress(OSError, ValueError, AttributeError, TypeError):
+        modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
+        place = next(m["path"] for m in modules if str(m.get("type", "")).endswith(".Pooling"))
+    with suppress(OSError, ValueError, AttributeError, TypeError):
+        settings = json.loads((folder / place / "config.json").read_text(encoding="utf-8"))
+        mode = settings.get("pooling_mode")
+        chosen = [mode] if isinstance(mode, str) else [k for k, v in settings.items() if v is True and "_mode_" in k]
+        return POOLING_KEYS.get(chosen[0]) if len(chosen) == 1 else None
+    with suppress(OSError, ValueError):
+        card = (folder / "README.md").read_text(encoding="utf-8")
+        printed = re.search(r"\bPooling\(\{(.*?)\}\)", card, re.DOTALL)
+        chosen = re.findall(r"'(pooling_mode_\w+)': True", printed[1]) if printed else []
+        return POOLING_KEYS.get(chosen[0]) if len(chosen) == 1 else None
+    return None
 
 
 def is_bidirectional(config: "PretrainedConfig") -> bool:
@@ -94,6 +127,7 @@ def download(model: str, revision: str) -> str:
     from huggingface_hub import snapshot_download
 
     wanted = ["config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer*", "vocab.json", "merges.txt"]
+    wanted += ["modules.json", "*_Pooling/config.json", "README.md"]
     try:
         return snapshot_download(
             model, revision=revision, allow_patterns=[*wanted, "special_tokens_map.json", "*.model"]
@@ -105,8 +139,14 @@ def download(model: str, revision: str) -> str:
         ) from None
 
 
-def save_base(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerFast", output: Path, params: BaseParams) -> dict:
-    """Write a base's folder, the last file last, and return its base.json."""
+def save_base(
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerFast",
+    output: Path,
+    params: BaseParams,
+    pooling: "Pooling | None" = None,
+) -> dict:
+    """Write a base's folder, the last file last, and return its base.json; `pooling` is the one it was trained with."""
     if getattr(model, "hf_quantizer", None) is not None:
         # GGUF weights are unpacked on loading; only the note that they were packed is left to remove.
         model.hf_quantizer = None
@@ -125,6 +165,7 @@ def save_base(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerFast", ou
         "architecture": type(model).__name__,
         "parameters": parameters,
         "hash": base_hash(output),
+        **({} if pooling is None else {"pooling": pooling}),
     }
     write_json(output / "base.json", base)
     return base
@@ -164,6 +205,11 @@ def base_hash(folder: Path) -> str:
 def read_base(folder: Path) -> dict:
     """base.json of a base; raises InputError."""
     return read_json(folder / "base.json")
+
+
+def recorded_pooling(folder: Path) -> "Pooling | None":
+    """The pooling that a base was trained with, as its base.json says; None where it says nothing."""
+    return read_base(folder).get("pooling") if (folder / "base.json").is_file() else None
 
 
 def load_body(folder: Path) -> "PreTrainedModel":

@@ -60,7 +60,8 @@ def load_teacher(base: Path, adapter: Path) -> tuple[Teacher, dict[str, Any]]:
     """
     tensors, header = load_tensors(adapter, "adapter")
     require_equal(header["base_hash"], read_base(base)["hash"], adapter, "base")
-    teacher = build_teacher(base, len(header["classes"]), TuningParams.model_validate(header["tuning"]), 0)
+    tuning = TuningParams.model_validate(header["tuning"])
+    teacher = build_teacher(base, len(header["classes"]), tuning, 0, header.get("pooling"))
     weights = trainable(teacher)
     if weights.keys() != tensors.keys() or any(weights[n].shape != tensors[n].shape for n in weights):
         raise InputError(f"{adapter}: does not fit its base: train the teacher again")

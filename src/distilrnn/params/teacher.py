@@ -30,10 +30,19 @@ class TuningParams(Section):
         return (targets,) if isinstance(targets, str) else targets
 
 
+Pooling = Literal["last_token", "first_token", "mean"]
+"""Which of a text's last hidden states the head reads: one token's, or the mean of all."""
+
+
 class TeacherParams(Section):
     """One teacher: a base, what of it is tuned, and how."""
 
     base: Name = Field(description="Name of an entry of bases.")
     seeds: Seeds = Field((0,), description="Seeds of the teacher itself.")
+    pooling: Pooling | None = Field(
+        None,
+        description="State that the head reads; null: the last token's of a causal base, the first's of an encoder, or "
+        "the mean where the base's own sentence-transformers settings say so.",
+    )
     tuning: TuningParams = TuningParams()
     training: TrainingParams = TrainingParams()

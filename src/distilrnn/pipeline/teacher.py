@@ -8,7 +8,7 @@ from distilrnn.models.checkpoints import save_adapter
 from distilrnn.models.parameters import count_parameters
 from distilrnn.models.teacher import build_teacher, place
 from distilrnn.params.common import SelectionParams, TrainingParams
-from distilrnn.params.teacher import TuningParams
+from distilrnn.params.teacher import Pooling, TuningParams
 from distilrnn.pipeline.common import train_and_validation_sets, write_run
 from distilrnn.runtime.device import prepare
 from distilrnn.training.loop import fit
@@ -26,13 +26,14 @@ def train_teacher(
     tuning: TuningParams,
     training: TrainingParams,
     selection: SelectionParams,
+    pooling: Pooling | None = None,
 ) -> None:
     """Tune the teacher, and write adapter.safetensors, curves.csv and run.json into `output`; raises InputError."""
     summary = read_summary(tokens)
     classes = summary["classes"]
     train, validation = train_and_validation_sets(tokens, summary, selection)
     device = prepare(training.precision, threads)
-    teacher = build_teacher(base, len(classes), tuning, seed)
+    teacher = build_teacher(base, len(classes), tuning, seed, pooling)
     teacher.require_room(longest_sentence(summary))
     parameters = count_parameters(teacher)
     place(teacher, device)
@@ -43,6 +44,7 @@ def train_teacher(
         "classes": classes,
         "max_length": summary["max_length"],
         "pad_id": summary["pad_id"],
+        "pooling": teacher.pooling,
         "tuning": tuning.model_dump(mode="json"),
         "training": training.model_dump(mode="json"),
         "selection": selection.model_dump(mode="json"),
