@@ -32,19 +32,29 @@ class Table:
     where: str
     """File or dataset, for messages."""
     unit: str
-    """What is counted: 'line' or 'row'."""
+    """What is counted: 'line', 'row', or 'file' of a folder."""
     rows: Callable[[], Rows]
     """Reads from the beginning each time; raises InputError at what it cannot read."""
     class_names: list[str] | None = None
     """The label column's own names of its numbers, where it has such."""
+    files: Sequence[Path] = ()
+    """The files of a folder with a sub-folder per class, one text each; a row's number is its file's, from 1."""
 
     def place(self, number: int) -> str:
         """Where a row stands, for a message."""
+        if self.unit == "file":
+            return str(self.files[number - 1])
         return f"{self.where}:{number}" if self.unit == "line" else f"{self.where}: row {number}"
 
 
 def open_file(path: Path, columns: Sequence[str]) -> Table:
-    """The table in a file, by its suffix; raises InputError where it is of no known kind or is not there."""
+    """The table in a file, by its suffix, or in a folder with a sub-folder per class.
+
+    Raises:
+        InputError: it is of no known kind, or is not there.
+    """
+    if _is_folder(str(path)):
+        return open_class_folders(path, columns)
     kind = path.suffix.lower()
     readers = {
         ".csv": partial(_delimited, delimiter=","),
@@ -64,6 +74,53 @@ def open_file(path: Path, columns: Sequence[str]) -> Table:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}): mend its name or its permissions") from None
     return Table(str(path), "row" if kind == ".parquet" else "line", lambda: readers[kind](path, columns))
+
+
+def open_class_folders(path: Path, columns: Sequence[str]) -> Table:
+    """A folder with a sub-folder per class, one text per file: the label is the sub-folder's name.
+
+    Hidden files and files beside the sub-folders, such as a README, are not read. The first column is the text,
+    the second the label, whatever their names. Raises InputError.
+    """
+    files = class_files(path)
+    if not files:
+        raise InputError(f"{path}: has no sub-folder with files: give it one sub-folder per class, one text per file")
+    if len(columns) > 2:
+        raise InputError(f"{path}: a folder of texts has no column {_shown(columns[2])}: leave source_column out")
+
+    def rows() -> Rows:
+        for number, file in enumerate(files, 1):
+            yield number, [_whole_text(file), file.parent.name][: len(columns)]
+
+    return Table(str(path), "file", rows, sorted({file.parent.name for file in files}), files)
+
+
+def class_files(path: Path) -> list[Path]:
+    """The texts in a folder's sub-folders, by class and name; raises InputError."""
+    try:
+        folders = sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+        return [
+            file
+            for folder in folders
+            for file in sorted(folder.iterdir())
+            if file.is_file() and not file.name.startswith(".")
+        ]
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}): check the path and its permissions") from None
+
+
+def _whole_text(path: Path) -> str:
+    """The text of a file."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(LONGEST_LINE + 1)
+        if len(content) > LONGEST_LINE:
+            raise InputError(f"{path}: is longer than {LONGEST_LINE} bytes: shorten it")
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is not UTF-8 (byte {error.start + 1}): convert it to UTF-8") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}): check its permissions") from None
 
 
 def listed(names: Sequence[str]) -> str:

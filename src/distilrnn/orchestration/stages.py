@@ -206,8 +206,17 @@ def external_files(path: str | None) -> list[str]:
 def corpus_sources(corpus: CorpusParams) -> list[str]:
     """The files outside that a corpus is made of, as far as they are there."""
     if corpus.source == "files":
-        return list(dict.fromkeys(file for place in corpus.places.values() for file in external_files(place)))
+        places = [Path(place) for place in corpus.places.values()]
+        files = (
+            file for place in places for file in (_texts_of(place) if place.is_dir() else external_files(str(place)))
+        )
+        return list(dict.fromkeys(files))
     if corpus.source == "dataset" and Path(str(corpus.path)).is_dir():
         files = (file for file in Path(str(corpus.path)).rglob("*") if file.is_file())
         return sorted(str(file) for file in files if not file.name.startswith("."))
     return [file for file in external_files(corpus.path) if Path(file).stem in corpus.splits]
+
+
+def _texts_of(folder: Path) -> list[str]:
+    """The files in a folder's sub-folders, one per class."""
+    return sorted(str(file) for file in folder.glob("[!.]*/[!.]*") if file.is_file())

@@ -413,3 +413,35 @@ def test_a_million_rows_take_less_than_a_gigabyte(tmp_path):
     assert int(done.stdout) < 1_000_000
     counts = [counts["sentences"] for counts in read_summary(tmp_path / "out")["splits"].values()]
     assert counts == [800_000, 100_000, 100_000]
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Reviews as they are often published: a sub-folder per class, one text per file, and a README beside them."""
+    for label, texts in {"pos": ["So good .\nReally .\n", "Fine ."], "neg": ["Über-bad .", "Dull ."]}.items():
+        (tmp_path / "reviews" / label).mkdir(parents=True)
+        for number, text in enumerate(texts):
+            (tmp_path / "reviews" / label / f"cv{number}.txt").write_text(text, encoding="utf-8")
+        (tmp_path / "reviews" / label / ".DS_Store").write_bytes(b"\xff")
+    (tmp_path / "reviews" / "README.txt").write_text("Read me .")
+    return tmp_path / "reviews"
+
+
+def test_a_folder_per_class_is_a_table(folders):
+    found = read_own_data(files(folders))
+    assert found.classes == ["neg", "pos"]
+    assert sentences(found.splits[TRAIN]) == [
+        ("Über-bad .", 0),
+        ("Dull .", 0),
+        ("So good . Really .", 1),
+        ("Fine .", 1),
+    ]
+    assert stages.corpus_sources(files(folders)) == sorted(
+        str(folders / label / f"cv{number}.txt") for label in ("neg", "pos") for number in (0, 1)
+    )
+
+
+def test_a_text_of_a_folder_is_refused_by_its_file(folders):
+    (folders / "pos" / "cv1.txt").write_text(" ")
+    with pytest.raises(InputError, match=r"reviews/pos/cv1\.txt: the text is empty"):
+        read_own_data(files(folders))
