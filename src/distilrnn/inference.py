@@ -1,22 +1,25 @@
-"""Judging new sentences with any trained teacher or student."""
+"""Classifying new sentences with any trained teacher or student; a student needs no torch for it."""
 
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from distilrnn.artifacts.files import read_json, require_equal
 from distilrnn.artifacts.tensors import read_header
 from distilrnn.data.batching import sorted_batches
-from distilrnn.data.encoded import EncodedSplit
-from distilrnn.errors import InputError
-from distilrnn.models.checkpoints import load_student
-from distilrnn.models.student import Student
+from distilrnn.errors import InputError, optional_imports
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 BATCH = 256
+
+Model = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""Padded ids [sentences, tokens] and lengths [sentences], both int64, to logits, float32 [sentences, classes]."""
 
 
 @dataclass
@@ -24,20 +27,13 @@ class Predictor:
     """A trained system with its tokenizer."""
 
     classes: list[str]
-    tokenizer_text: str
+    tokenizer: "Tokenizer"
     pad_id: int
     max_length: int | None
     width: int | None
     """Tokens to which sentences are padded; None: to the longest of a batch."""
-    model: Callable[[np.ndarray, np.ndarray], torch.Tensor]
-    """Padded ids and lengths to logits."""
+    model: Model
 
-    def __post_init__(self) -> None:
-        from tokenizers import Tokenizer
-
-        self.tokenizer = Tokenizer.from_str(self.tokenizer_text)
-
-    @torch.no_grad()
     def probabilities(self, sentences: Sequence[str], batch_size: int = BATCH) -> np.ndarray:
         """Class probabilities, float32 [sentences, classes].
 
@@ -46,59 +42,103 @@ class Predictor:
         """
         encodings = self.tokenizer.encode_batch_fast(list(sentences))
         ids = [encoding.ids[: self.max_length] for encoding in encodings]
-        for number, sentence in enumerate(ids, 1):
-            if not sentence:
-                raise InputError(f"sentence {number} has no token: write something in it")
-        offsets = np.concatenate([[0], np.cumsum([len(sentence) for sentence in ids])]).astype(np.int64)
-        flat = np.concatenate([np.asarray(sentence, np.int64) for sentence in ids])
-        tokens = EncodedSplit(flat, offsets, np.zeros(len(ids), np.int64))
+        lengths = np.fromiter(map(len, ids), np.int64, len(ids))
+        if not lengths.all():
+            raise InputError(f"sentence {int(lengths.argmin()) + 1} has no token: write something in it")
         probabilities = np.empty((len(ids), len(self.classes)), np.float32)
-        for rows in sorted_batches(tokens.lengths, batch_size):
-            logits = self.model(*tokens.padded(rows, self.pad_id, self.width))
-            probabilities[rows] = torch.softmax(logits.float(), -1).numpy()
+        for rows in sorted_batches(lengths, batch_size):
+            width = int(lengths[rows[0]]) if self.width is None else self.width
+            padded = np.full((len(rows), width), self.pad_id, np.int64)
+            for place, row in enumerate(rows.tolist()):
+                padded[place, : len(ids[row])] = ids[row]
+            probabilities[rows] = _softmax(self.model(padded, lengths[rows]))
         return probabilities
 
+    def predict(self, sentences: Sequence[str]) -> list[str]:
+        """The most probable class of each sentence; raises InputError as `probabilities` does."""
+        return [self.classes[best] for best in self.probabilities(sentences).argmax(axis=1)]
 
-def load_predictor(checkpoint: Path, base: Path | None = None) -> Predictor:
-    """The system in a student.safetensors or adapter.safetensors.
 
-    A student's file has all it needs. An adapter's base is looked for among the bases of its experiment, where `base`
-    does not name its folder. Raises InputError.
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+def load_predictor(checkpoint: Path | str, base: Path | None = None) -> Predictor:
+    """The system in a student.safetensors, an exported student.onnx, or a teacher's adapter.safetensors.
+
+    A student's file has all it needs. An ONNX file needs the files that were exported with it, and onnxruntime. An
+    adapter's base is looked for among the bases of its experiment, where `base` does not name its folder. Raises
+    InputError.
     """
+    checkpoint = Path(checkpoint)
+    if checkpoint.suffix == ".onnx":
+        return _onnx_predictor(checkpoint)
     header = read_header(checkpoint)
     if header["kind"] == "student":
         return _student_predictor(checkpoint)
     if header["kind"] != "adapter":
         raise InputError(f"{checkpoint}: holds {header['kind']}: name a student.safetensors or an adapter.safetensors")
-    from distilrnn.data.tokenizer import load_tokenizer
-    from distilrnn.models.checkpoints import load_teacher
-
-    folder = base if base is not None else find_base(checkpoint, header["base_hash"])
-    teacher, header = load_teacher(folder, checkpoint)
-    text = load_tokenizer(folder).to_str()
-    require_equal(header["tokenizer_hash"], hashlib.sha256(text.encode()).hexdigest(), checkpoint, "tokenizer")
-
-    def judge(ids: np.ndarray, lengths: np.ndarray) -> torch.Tensor:
-        return teacher(torch.from_numpy(ids), torch.from_numpy(lengths))
-
-    return Predictor(header["classes"], text, header["pad_id"], header["max_length"], None, judge)
+    return _teacher_predictor(checkpoint, header, base)
 
 
 def _student_predictor(checkpoint: Path) -> Predictor:
-    student, tokenizer, header = load_student(checkpoint)
-    known = np.zeros(header["vocabulary"], bool)
-    known[student.token_ids.numpy()] = True
-    holder: dict[str, Student] = {"student": student}
+    from tokenizers import Tokenizer
 
-    def judge(ids: np.ndarray, lengths: np.ndarray) -> torch.Tensor:
-        if not known[ids].all():
-            # Types that the student never saw have the vectors that a full embedding would have given them.
-            holder["student"] = holder["student"].with_token_ids(np.unique(ids), header["seed"]).eval()
-            known[ids] = True
-        return holder["student"](torch.from_numpy(ids), torch.from_numpy(lengths))
+    from distilrnn.models.numpy_student import load_numpy_student
 
+    student, tokenizer, header = load_numpy_student(checkpoint)
     width = header["max_length"] if header["model"]["pooling"] == "last_step" else None
-    return Predictor(header["classes"], tokenizer.decode(), header["pad_id"], header["max_length"], width, judge)
+    return Predictor(
+        header["classes"], Tokenizer.from_str(tokenizer), header["pad_id"], header["max_length"], width, student
+    )
+
+
+def _onnx_predictor(file: Path) -> Predictor:
+    from tokenizers import Tokenizer
+
+    with optional_imports():
+        from onnxruntime import InferenceSession, SessionOptions
+    about = read_json(file.with_name("export.json"), "classes")
+    text = file.with_name("tokenizer.json")
+    try:
+        tokenizer = Tokenizer.from_file(str(text))
+    except Exception as error:  # the tokenizers library raises bare Exception
+        raise InputError(f"{text}: is not a tokenizer that can be read ({error}): export the student again") from None
+    padding = tokenizer.padding or {}
+    tokenizer.no_padding()  # batches are cut by length first
+    options = SessionOptions()
+    options.intra_op_num_threads = 0
+    try:
+        session = InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors have no public base class
+        reason = " ".join(str(error).split())[:120]
+        raise InputError(f"{file}: is not an exported student ({reason}): export the student again") from None
+
+    def logits(ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        return session.run(["logits"], {"ids": ids, "lengths": lengths})[0]
+
+    return Predictor(about["classes"], tokenizer, padding.get("pad_id", 0), None, None, logits)
+
+
+def _teacher_predictor(adapter: Path, header: dict, base: Path | None) -> Predictor:
+    with optional_imports():
+        import torch
+
+        from distilrnn.data.tokenizer import load_tokenizer
+        from distilrnn.models.checkpoints import load_teacher
+
+    folder = base if base is not None else find_base(adapter, header["base_hash"])
+    teacher, header = load_teacher(folder, adapter)
+    tokenizer = load_tokenizer(folder)
+    text_hash = hashlib.sha256(tokenizer.to_str().encode()).hexdigest()
+    require_equal(header["tokenizer_hash"], text_hash, adapter, "tokenizer")
+
+    @torch.no_grad()
+    def logits(ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        return teacher(torch.from_numpy(ids), torch.from_numpy(lengths)).float().numpy()
+
+    return Predictor(header["classes"], tokenizer, header["pad_id"], header["max_length"], None, logits)
 
 
 def find_base(adapter: Path, base_hash: str) -> Path:

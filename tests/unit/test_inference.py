@@ -18,6 +18,7 @@ from distilrnn.data.corpus import SPLITS, TRAIN, read_split
 from distilrnn.data.encoded import EncodedSplit, read_encoded_split
 from distilrnn.data.tokenizer import load_tokenizer
 from distilrnn.errors import InputError
+from distilrnn.export.students import export_student, write_export
 from distilrnn.inference import load_predictor
 from distilrnn.models.checkpoints import load_student
 from distilrnn.pipeline.base import pretrain
@@ -265,3 +266,37 @@ def test_a_line_without_end_is_refused(tmp_path):
     file.write_bytes(b"The cat sleeps.\n" + b"a" * (LONGEST_LINE + 1))
     with pytest.raises(InputError, match=r"sentences\.txt:2: longer"):
         list(numbered_lines(file))
+
+
+def test_an_exported_student_answers_as_the_student(tiny, workplace, ask):
+    exported = export_student(tiny.student / "student.safetensors", None, int8=True)
+    write_export(workplace / "onnx", exported, exported.about)
+    sentences = sentences_of(tiny)
+    wanted = load_predictor(tiny.student / "student.safetensors").probabilities(sentences)
+    found = load_predictor(workplace / "onnx" / "student.onnx").probabilities(sentences)
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5)
+    int8 = load_predictor(workplace / "onnx" / "student.int8.onnx").probabilities(sentences)
+    np.testing.assert_allclose(int8, wanted, rtol=0, atol=0.05)
+    assert ask(workplace / "onnx" / "student.onnx", sentences[0])[:2] == (
+        0,
+        ask(tiny.student / "student.safetensors", sentences[0])[1],
+    )
+    (workplace / "onnx" / "student.onnx").write_bytes(b"onnx")
+    code, _, err = ask(workplace / "onnx" / "student.onnx", sentences[0])
+    assert code == 2
+    assert "student.onnx" in err and "export the student again" in err
+
+
+def test_what_is_not_installed_is_named_with_its_extra(tiny, monkeypatch, ask):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    code, _, err = ask(tiny.adapter, "A sentence.")
+    assert (code, err) == (2, "error: this needs torch, which is not installed: pip install 'distilrnn[train]'\n")
+
+
+def test_the_package_offers_its_names_and_no_others():
+    import distilrnn
+
+    assert distilrnn.load_predictor is load_predictor
+    assert set(distilrnn.__all__) <= set(dir(distilrnn))
+    with pytest.raises(AttributeError, match="nothing_of_the_kind"):
+        _ = distilrnn.nothing_of_the_kind

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from typer.exceptions import TyperException
 
-from distilrnn.errors import InputError, RunError
+from distilrnn.errors import InputError, RunError, optional_imports
 
 INTERRUPTED = 130
 """The exit code that typer makes of Ctrl-C."""
@@ -123,7 +123,8 @@ def run(command: Callable | typer.Typer) -> None:
         app.command()(command)
         command = app
     try:
-        code = command(standalone_mode=False)
+        with optional_imports():
+            code = command(standalone_mode=False)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

@@ -1,6 +1,7 @@
 """The command predict: label and probability of a sentence, of a file's lines, or of standard input."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -11,7 +12,8 @@ import typer
 
 from distilrnn.errors import InputError
 
-CHUNK = 1024
+CHUNK = 8192
+"""Sentences that are classified together: of so many, batches of like length can be made."""
 LONGEST_LINE = 1 << 20  # bytes
 
 
@@ -31,10 +33,11 @@ def predict(
     if sentences and file:
         raise InputError("both sentences and --file are given: choose one")
     lines = enumerate(sentences, 1) if sentences else numbered_lines(file)
+    if threads is not None:  # read by numpy and the tokenizers when they are loaded, and by torch
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"):
+            os.environ[name] = str(threads)
     from distilrnn.inference import load_predictor
-    from distilrnn.runtime.device import prepare
 
-    prepare("fp32", threads)
     predictor = load_predictor(checkpoint, base)
     where = "argument" if sentences else str(file or "standard input")
     for chunk in _chunks(lines):
@@ -43,20 +46,27 @@ def predict(
                 raise InputError(f"{where}:{number}: the sentence is empty: write it or remove the line")
             if not sentence.isprintable() and any("\ud800" <= c <= "\udfff" for c in sentence):
                 raise InputError(f"{where}:{number}: is not UTF-8: convert it")
-        for (_, sentence), row in zip(chunk, predictor.probabilities([s for _, s in chunk]), strict=True):
-            best = int(row.argmax())
-            label, probability = predictor.classes[best], float(row[best])
-            if as_json:
-                named = {name: round(float(p), 6) for name, p in zip(predictor.classes, row, strict=True)}
-                answer = {
-                    "sentence": sentence,
-                    "label": label,
-                    "probability": round(probability, 6),
-                    "probabilities": named,
-                }
-                print(json.dumps(answer, ensure_ascii=False), flush=True)
-            else:
-                print(f"{label}\t{probability:.4f}\t{sentence}", flush=True)
+        rows = predictor.probabilities([sentence for _, sentence in chunk])
+        say = _json_line if as_json else _tabbed_line
+        answers = (say(predictor.classes, row, text) for (_, text), row in zip(chunk, rows.tolist(), strict=True))
+        sys.stdout.writelines(answers)
+        sys.stdout.flush()
+
+
+def _tabbed_line(classes: list[str], row: list[float], sentence: str) -> str:
+    probability = max(row)
+    return f"{classes[row.index(probability)]}\t{probability:.4f}\t{sentence}\n"
+
+
+def _json_line(classes: list[str], row: list[float], sentence: str) -> str:
+    probability = max(row)
+    answer = {
+        "sentence": sentence,
+        "label": classes[row.index(probability)],
+        "probability": round(probability, 6),
+        "probabilities": {name: round(value, 6) for name, value in zip(classes, row, strict=True)},
+    }
+    return f"{json.dumps(answer, ensure_ascii=False)}\n"
 
 
 def numbered_lines(file: Path | None) -> Iterator[tuple[int, str]]:
