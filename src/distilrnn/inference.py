@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -64,8 +64,20 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
     return exponentials / exponentials.sum(axis=1, keepdims=True)
 
 
-def load_predictor(checkpoint: Path | str, base: Path | None = None) -> Predictor:
-    """The system in a student.safetensors, an exported student.onnx, or a teacher's adapter.safetensors.
+class Classifier(Protocol):
+    """What every loaded system offers, a cascade of two included."""
+
+    classes: list[str]
+
+    def probabilities(self, sentences: Sequence[str], batch_size: int = ...) -> np.ndarray:
+        """Class probabilities, float32 [sentences, classes]."""
+
+    def predict(self, sentences: Sequence[str]) -> list[str]:
+        """The most probable class of each sentence."""
+
+
+def load_predictor(checkpoint: Path | str, base: Path | None = None) -> Classifier:
+    """The system in a student.safetensors, an exported student.onnx, a linear.safetensors or an adapter.safetensors.
 
     A student's file has all it needs. An ONNX file needs the files that were exported with it, and onnxruntime. An
     adapter's base is looked for among the bases of its experiment, where `base` does not name its folder. Raises
@@ -77,8 +89,15 @@ def load_predictor(checkpoint: Path | str, base: Path | None = None) -> Predicto
     header = read_header(checkpoint)
     if header["kind"] == "student":
         return _student_predictor(checkpoint)
+    if header["kind"] == "linear":
+        from distilrnn.models.linear import load_linear
+
+        return load_linear(checkpoint)[0]
     if header["kind"] != "adapter":
-        raise InputError(f"{checkpoint}: holds {header['kind']}: name a student.safetensors or an adapter.safetensors")
+        raise InputError(
+            f"{checkpoint}: holds {header['kind']}: name a student.safetensors, an adapter.safetensors or a "
+            "linear.safetensors"
+        )
     return _teacher_predictor(checkpoint, header, base)
 
 

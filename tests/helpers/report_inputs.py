@@ -8,14 +8,16 @@ from scipy.special import log_softmax
 
 from distilrnn.artifacts import layout
 from distilrnn.artifacts.files import write_json
-from distilrnn.artifacts.layout import System
+from distilrnn.artifacts.layout import MAJORITY
 from distilrnn.data.corpus import TRAIN
 from distilrnn.evaluation.metrics import SCALARS, evaluate, fidelity
+from distilrnn.evaluation.records import Claim
 from distilrnn.params.experiment import Experiment, validate_experiment
 from distilrnn.params.splits import evaluation_splits
+from distilrnn.pipeline.evaluate import hypotheses
 
 SIZES = {"in_domain_train": 900, "in_domain_dev": 527, "in_domain_test": 611, "out_of_domain_dev": 516}
-SKILL = {"majority": 0.0, "teacher": 2.2, "distilled": 0.5, "baseline": 0.15}
+SKILL = {"majority": 0.0, "teacher": 2.2, "distilled": 0.5, "linear": 0.3, "baseline": 0.15}
 EPOCHS = {"teacher": 10, "distilled": 4, "baseline": 4}
 HOSTILE = "<script>alert('x')</script>&\"|"
 
@@ -62,9 +64,8 @@ def write_experiment(
     params = folder / "params.json"
     params.write_text(json.dumps(experiment.model_dump(mode="json")), encoding="utf-8")
 
-    majority = System("majority", "majority", None, None, (0,))
     summary, costs = {}, {}
-    for number, system in enumerate([majority, *layout.systems(experiment)], -1):
+    for number, system in enumerate([MAJORITY, *layout.systems(experiment)], -1):
         detail = _write_system(folder, system, number, labels, origin, sources, classes, random)
         write_json(folder / "metrics" / f"{system.name}.json", detail)
         summary[system.name] = {
@@ -75,10 +76,10 @@ def write_experiment(
             },
             "parameters": detail["parameters"],
             "best_epoch": None
-            if system is majority
+            if not system.has_curves
             else float(np.mean([run["best_epoch"] for run in detail["seeds"].values()])),
         }
-        if system is majority:
+        if system is MAJORITY:
             continue
         teacher = system.kind == "teacher"
         costs[system.name] = {
@@ -111,10 +112,14 @@ def _write_system(folder, system, number, labels, origin, sources, classes, rand
             if system.kind == "majority":
                 logits = np.tile(prior, (len(y), 1))
             run[split] = evaluate(logits, y, np.array(sources)[origin[split]], classes)
-            if system.kind == "distilled":
+            if system.is_distilled:
                 run[split]["fidelity"] = fidelity(logits, logits + random.normal(0, 0.5, logits.shape))
         if system.kind == "majority":
             seeds[str(seed)] = run | dict.fromkeys(("best_epoch", "train_accuracy", "validation_accuracy", "seconds"))
+            continue
+        if system.kind == "linear":
+            found = {"best_epoch": None, "train_accuracy": 0.9, "validation_accuracy": 0.71, "seconds": 1.5}
+            seeds[str(seed)] = run | found
             continue
         curve = _curve(system, random)
         checkpoint = layout.checkpoint_folder(folder, system, seed)
@@ -137,7 +142,8 @@ def _write_system(folder, system, number, labels, origin, sources, classes, rand
         split: {name: float(np.std(v, ddof=1)) if len(v) > 1 else None for name, v in by.items()}
         for split, by in values.items()
     }
-    total = {"majority": 0, "teacher": 125_031_168, "distilled": 39_780_098, "baseline": 39_780_098}[system.kind]
+    sizes = {"majority": 0, "teacher": 125_031_168, "linear": 81_000}
+    total = sizes.get(system.kind, 39_780_098)
     return {
         "system": system.name,
         "kind": system.kind,
@@ -185,32 +191,26 @@ def _curve(system, random):
 
 def _statistics(experiment, verdicts):
     claims = []
-    for student in experiment.students:
-        for teacher in experiment.teachers:
-            for better, worse in (
-                (f"lora-{teacher}", f"distil{student}-{teacher}"),
-                (f"distil{student}-{teacher}", student),
-            ):
-                for split in evaluation_splits(experiment.corpus.splits):
-                    verdict = verdicts[len(claims) % len(verdicts)]
-                    sentence = (
-                        f"{better} ≥ {worse} on {split.replace('_', '-')}: {verdict} (accuracy +1.2 points, "
-                        "95 % interval −0.3 to +2.7; MCC +3.1; Holm-corrected p = 0.08)."
-                    )
-                    claims.append(
-                        {
-                            "better": better,
-                            "worse": worse,
-                            "split": split,
-                            "difference_accuracy": 0.012,
-                            "difference_accuracy_interval": [-0.003, 0.027],
-                            "difference_mcc": 0.031,
-                            "difference_mcc_interval": [-0.02, 0.08],
-                            "mcnemar": {"b": 60, "c": 40, "p": 0.06},
-                            "p": 0.04,
-                            "p_holm": 0.08,
-                            "verdict": verdict,
-                            "sentence": sentence,
-                        }
-                    )
+    for hypothesis in hypotheses(experiment, layout.systems(experiment)):
+        better, worse = hypothesis.better, hypothesis.worse
+        for split in evaluation_splits(experiment.corpus.splits):
+            verdict = verdicts[len(claims) % len(verdicts)]
+            claim = Claim(
+                better=better.name,
+                worse=worse.name,
+                better_kind=better.kind,
+                worse_kind=worse.kind,
+                split=split,
+                family=hypothesis.family,
+                seeds={"better": better.seeds, "worse": worse.seeds},
+                difference_accuracy=0.012,
+                difference_accuracy_interval=(-0.003, 0.027),
+                difference_mcc=0.031,
+                difference_mcc_interval=(-0.02, 0.08),
+                mcnemar={"b": 60, "c": 40, "p": 0.06, "by_seed": []},
+                p=0.04,
+                p_holm=0.08,
+                verdict=verdict,
+            )
+            claims.append(claim.model_dump(mode="json"))
     return {"confidence": 0.95, "resamples": 10000, "claims": claims, "variants": []}

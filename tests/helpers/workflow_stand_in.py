@@ -18,6 +18,7 @@ FILES = {
     "teacher": stages.teacher_files(Path(), "", 0),
     "logits": stages.logits_files(Path(), "", 0),
     "student": stages.student_files(Path(), "", "", 0),
+    "linear": stages.linear_files(Path(), "", 0),
 }
 INPUTS = ("base", "corpus", "tokens", "adapter", "tokenizer", "teacher-logits")
 CURVES = "epoch,train_loss,train_accuracy,validation_loss,validation_accuracy\n1,0.7,0.5,0.7,0.5\n2,0.6,0.6,0.6,0.6\n"

@@ -195,7 +195,10 @@ def test_bad_input_is_one_sentence(tiny, ask, tmp_path):
         ((student, "A sentence.", "--file", tmp_path / "latin.txt"), "choose one"),
         ((tmp_path / "none.safetensors", "A."), "no such file"),
         ((tmp_path / "latin.txt", "A."), "not a file of distilrnn"),
-        ((tiny.logits, "A."), "holds logits: name a student.safetensors or an adapter.safetensors"),
+        (
+            (tiny.logits, "A."),
+            "holds logits: name a student.safetensors, an adapter.safetensors or a linear.safetensors",
+        ),
         ((tiny.adapter, long), "longer than the 64 that the base reads"),
     ):
         code, lines, err = ask(*arguments)

@@ -9,7 +9,7 @@ rule measure:
         corpus=files.files_of(EXPERIMENT, "corpus"),
         bases=files.files_of(EXPERIMENT, "base"),
         tokens=files.files_of(EXPERIMENT, "tokens"),
-        systems=files.files_of(EXPERIMENT, "teacher", "student", "baseline"),
+        systems=files.files_of(EXPERIMENT, "teacher", "student", "baseline", "linear"),
         script="workflow/scripts/measure.py",
         modules=modules("workflow/scripts/measure.py"),
     output:
@@ -32,7 +32,7 @@ rule evaluate:
     input:
         experiment=files.files_of(EXPERIMENT, "experiment"),
         corpus=files.files_of(EXPERIMENT, "corpus"),
-        systems=files.files_of(EXPERIMENT, "teacher", "logits", "student", "baseline"),
+        systems=files.files_of(EXPERIMENT, "teacher", "logits", "student", "baseline", "linear"),
         script="workflow/scripts/evaluate.py",
         modules=modules("workflow/scripts/evaluate.py"),
     output:

@@ -7,7 +7,7 @@ rule export:
     input:
         experiment=files.files_of(EXPERIMENT, "experiment"),
         tokens=files.files_of(EXPERIMENT, "tokens"),
-        systems=files.files_of(EXPERIMENT, "teacher", "student", "baseline"),
+        systems=files.files_of(EXPERIMENT, "teacher", "student", "baseline", "linear"),
         script="workflow/scripts/export.py",
         modules=modules("workflow/scripts/export.py"),
     output:

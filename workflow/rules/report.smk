@@ -7,7 +7,7 @@ rule report:
     input:
         experiment=files.files_of(EXPERIMENT, "experiment"),
         corpus=files.files_of(EXPERIMENT, "corpus"),
-        systems=files.files_of(EXPERIMENT, "teacher", "student", "baseline"),
+        systems=files.files_of(EXPERIMENT, "teacher", "student", "baseline", "linear"),
         costs=files.files_of(EXPERIMENT, "measure"),
         metrics=files.files_of(EXPERIMENT, "evaluate"),
         exports=files.files_of(EXPERIMENT, "export"),

@@ -11,7 +11,7 @@ from distilrnn.cli.options import run
 def main(
     experiment: Annotated[Path, typer.Option(help="results/<experiment>/params.json; all files lie beside it.")],
 ) -> None:
-    """Judge every system of an experiment on the same sentences.
+    """Evaluate every system of an experiment on the same sentences.
 
     Writes metrics/<system>.json, metrics.json, statistics.json and curves/<system>.csv beside params.json.
     Accuracies are shares from 0 to 1, MCC is from -1 to 1, log loss and KL are in nats, times in seconds.
@@ -20,9 +20,12 @@ def main(
     from rich.console import Console
     from rich.table import Table
 
+    from distilrnn.artifacts.layout import MAJORITY, systems
+    from distilrnn.evaluation.records import Claim
     from distilrnn.params.experiment import read_experiment
     from distilrnn.params.splits import evaluation_splits
     from distilrnn.pipeline.evaluate import evaluate_experiment
+    from distilrnn.report.claims import claim_sentence
 
     metrics, statistics = evaluate_experiment(experiment)
     splits = evaluation_splits(read_experiment(experiment).corpus.splits)
@@ -35,8 +38,9 @@ def main(
         table.add_row(system, *(text for accuracy, mcc in scores for text in (f"{100 * accuracy:.1f}", f"{mcc:.3f}")))
     console = Console(highlight=False)
     console.print(table)
+    names = {system.name: system.title for system in [MAJORITY, *systems(read_experiment(experiment))]}
     for claim in statistics["claims"]:
-        console.print(claim["sentence"])
+        console.print(claim_sentence(Claim.model_validate(claim), names))
 
 
 if __name__ == "__main__":

@@ -61,7 +61,8 @@ def require_every_run(experiment: Experiment, folder: Path) -> None:
     for system, seed in layout.runs(experiment):
         checkpoint = layout.checkpoint_folder(folder, system, seed)
         logits = layout.logits_folder(folder, system, seed) / "logits.safetensors"
-        for path in (logits, checkpoint / "run.json", checkpoint / "curves.csv"):
+        curves = [checkpoint / "curves.csv"] if system.has_curves else []
+        for path in (logits, checkpoint / "run.json", *curves):
             if not path.is_file():
                 raise InputError(
                     f"{path}: no such file, so {system.name} lacks seed {seed}: "

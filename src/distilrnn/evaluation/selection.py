@@ -10,7 +10,7 @@ from distilrnn.params.experiment import Experiment
 
 
 def select_variants(candidates: list[System], validation: Mapping[str, float]) -> list[System]:
-    """One system of each name, in their order: the one of highest validation accuracy, the first of equals.
+    """One system of each name, in their order: the one with the highest validation accuracy, the first of equals.
 
     A distilled student is chosen among those whose teacher was chosen, so that the comparison shows its own teacher.
 
@@ -22,11 +22,12 @@ def select_variants(candidates: list[System], validation: Mapping[str, float]) -
     teachers: set[str | None] = set()
     for name in dict.fromkeys(system.name for system in candidates):
         variants = [system for system in candidates if system.name == name]
-        if variants[0].kind == "distilled":
+        if variants[0].is_distilled:
             variants = [system for system in variants if system.teacher in teachers]
         best = variants[0] if len(variants) == 1 else max(variants, key=lambda system: validation[system.label])
         chosen[name] = best
-        teachers.add(best.teacher)
+        if best.kind in ("teacher", "ensemble"):
+            teachers.add(best.teacher)
     return list(chosen.values())
 
 
@@ -35,7 +36,7 @@ def compared_systems(experiment: Experiment, folder: Path) -> list[System]:
     every = systems(experiment)
     if len(every) == len(experiment.system_names()):
         return every
-    return select_variants(every, {s.label: _validation_accuracy(folder, s) for s in every if s.kind != "ensemble"})
+    return select_variants(every, {s.label: _validation_accuracy(folder, s) for s in every if s.is_trained})
 
 
 def _validation_accuracy(folder: Path, system: System) -> float:

@@ -11,8 +11,8 @@ resamples both:
   differ. A system with one seed shows no spread: the verdict is about that training run, and its sentence says so.
 
 The verdict does not rest on McNemar's test over all pairs of sentence and seed: those are not independent. Where two
-systems are equally good but their seeds scatter (simulated in tests/test_statistics.py), that test finds a difference
-in more than a third of the experiments, a bootstrap of the sentences alone in a quarter, and this one in about one of
+systems are equally good but their seeds scatter (simulated in test_significance.py), that test finds a difference in
+more than a third of the experiments, a bootstrap of the sentences alone in a quarter, and this one in about one of
 twenty, as it should. McNemar's test is reported for each pair of seeds.
 
 Shapes: s seeds of one system, n sentences, K classes, r resamples.
@@ -20,13 +20,20 @@ Shapes: s seeds of one system, n sentences, K classes, r resamples.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.stats import binomtest
-from statsmodels.stats.multitest import multipletests
 
 from distilrnn.evaluation.metrics import accuracy, confusion, mcc
+from distilrnn.evaluation.records import (
+    Claim,
+    Evidence,
+    Interval,
+    McNemarTest,
+    McNemarTests,
+    SeedPairTest,
+    SeedsOfSides,
+)
 
 CHUNK = 1000
 """Resamples made at a time: bounds the memory to some MB per 1000 sentences."""
@@ -107,10 +114,11 @@ def _times_drawn(generator: np.random.Generator, resamples: int, items: int) -> 
     return np.bincount(drawn.ravel(), minlength=resamples * items).reshape(resamples, items).astype(np.float32)
 
 
-def interval(values: np.ndarray, confidence: float) -> list[float]:
+def interval(values: np.ndarray, confidence: float) -> Interval:
     """The percentile interval of resampled values [r] (Efron & Tibshirani 1993, ch. 13)."""
     tail = (1 - confidence) / 2
-    return [float(bound) for bound in np.quantile(values, [tail, 1 - tail])]
+    low, high = np.quantile(values, [tail, 1 - tail])
+    return float(low), float(high)
 
 
 def bootstrap_p(differences: np.ndarray) -> float:
@@ -132,36 +140,32 @@ def mean_over(drawn: np.ndarray, values: np.ndarray) -> np.ndarray:
     return values[drawn, np.arange(len(drawn))[:, None]].mean(axis=1)
 
 
-def mcnemar(better: np.ndarray, worse: np.ndarray) -> dict[str, Any]:
+def mcnemar(better: np.ndarray, worse: np.ndarray) -> McNemarTest:
     """McNemar's exact test: the two-sided binomial test of the sentences on which two runs differ.
 
     Args:
         better: whether the first run is right, bool [n].
         worse: the same for the second.
-
-    Returns:
-        `b`, the sentences that only the first has right; `c`, only the second; `p`.
     """
     b, c = int((better & ~worse).sum()), int((worse & ~better).sum())
-    return {"b": b, "c": c, "p": float(binomtest(b, b + c).pvalue) if b + c else 1.0}
+    return McNemarTest(b=b, c=c, p=float(binomtest(b, b + c).pvalue) if b + c else 1.0)
 
 
 def compare(
     better: BootstrapRuns, worse: BootstrapRuns, pairs: Sequence[tuple[int, int]], *, confidence: float, seed: int
-) -> dict[str, Any]:
-    """The evidence on one claim, that the first system is better than the second; `decide` adds the verdict.
+) -> Evidence:
+    """The evidence on the hypothesis that the first system is better than the second.
 
     Args:
-        better: of the first system.
-        worse: of the second, from the same call of `bootstrap`.
+        better: the first system's runs.
+        worse: the second system's, from the same call of `bootstrap`.
         pairs: the seeds (first's, second's) that belong together, for McNemar's test by seed.
         confidence: coverage of the intervals.
         seed: of the draws of seeds.
 
     Returns:
-        Differences in accuracy and MCC (first minus second, of the means over seeds), with their intervals;
-        McNemar's test by pair of seeds, with the sums of b and c and the median p;
-        and `p`, that of the difference in accuracy.
+        Differences in accuracy and MCC (first minus second, of the means over seeds) with their intervals, and `p`, of
+        the difference in accuracy; McNemar's test by pair of seeds.
     """
     generator = np.random.default_rng([seed, 1])  # a stream apart from that of the sentences
     resamples = better.resampled_accuracy.shape[1]
@@ -169,66 +173,46 @@ def compare(
     of_worse = draw_seeds(generator, len(worse.right), resamples)
     accuracies = mean_over(of_better, better.resampled_accuracy) - mean_over(of_worse, worse.resampled_accuracy)
     mccs = mean_over(of_better, better.resampled_mcc) - mean_over(of_worse, worse.resampled_mcc)
-    by_seed = [
-        {"better": i, "worse": j, **mcnemar(better.right[better.seeds.index(i)], worse.right[worse.seeds.index(j)])}
-        for i, j in pairs
-    ]
-    return {
-        "seeds": {"better": list(better.seeds), "worse": list(worse.seeds)},
-        "difference_accuracy": float(better.accuracy.mean() - worse.accuracy.mean()),
-        "difference_accuracy_interval": interval(accuracies, confidence),
-        "difference_mcc": float(better.mcc.mean() - worse.mcc.mean()),
-        "difference_mcc_interval": interval(mccs, confidence),
-        "mcnemar": {
-            "b": sum(test["b"] for test in by_seed),
-            "c": sum(test["c"] for test in by_seed),
-            "p": float(np.median([test["p"] for test in by_seed])),
-            "by_seed": by_seed,
-        },
-        "p": bootstrap_p(accuracies),
-    }
+    tests = [(i, j, mcnemar(better.right[better.seeds.index(i)], worse.right[worse.seeds.index(j)])) for i, j in pairs]
+    return Evidence(
+        seeds=SeedsOfSides(better=list(better.seeds), worse=list(worse.seeds)),
+        difference_accuracy=float(better.accuracy.mean() - worse.accuracy.mean()),
+        difference_accuracy_interval=interval(accuracies, confidence),
+        difference_mcc=float(better.mcc.mean() - worse.mcc.mean()),
+        difference_mcc_interval=interval(mccs, confidence),
+        mcnemar=McNemarTests(
+            b=sum(test.b for _, _, test in tests),
+            c=sum(test.c for _, _, test in tests),
+            p=float(np.median([test.p for _, _, test in tests])),
+            by_seed=[SeedPairTest(better=i, worse=j, **dict(test)) for i, j, test in tests],
+        ),
+        p=bootstrap_p(accuracies),
+    )
 
 
-def holm_verdicts(claims: Sequence[Mapping[str, Any]], confidence: float, resamples: int) -> list[dict[str, Any]]:
-    """The claims with `p_holm` (Holm 1979, over all of them), `verdict` and `sentence`.
+def holm_verdicts(claims: Sequence[Claim], confidence: float, resamples: int) -> list[Claim]:
+    """The claims with `p_holm` (Holm 1979, over each family by itself), `verdict` and `decidable`, in their order.
 
     A claim is decided when p_holm < 1 - confidence: it holds when the difference in accuracy is positive, and fails
     when it is negative. Otherwise it is undecided.
     """
-    if not claims:
-        return []
-    corrected = multipletests([claim["p"] for claim in claims], method="holm")[1]
-    enough = len(claims) * 2 / (resamples + 1) < 1 - confidence
-    decided = []
-    for claim, p_holm in zip(claims, corrected, strict=True):
-        verdict = "undecided"
-        if p_holm < 1 - confidence:
-            verdict = "holds" if claim["difference_accuracy"] > 0 else "fails"
-        whole = {**claim, "p_holm": float(p_holm), "verdict": verdict}
-        decided.append({**whole, "sentence": claim_sentence(whole, confidence, enough)})
-    return decided
+    corrected: dict[int, Claim] = {}
+    for family in dict.fromkeys(claim.family for claim in claims):
+        members = [place for place, claim in enumerate(claims) if claim.family == family]
+        decidable = len(members) * 2 / (resamples + 1) < 1 - confidence
+        for place, p_holm in zip(members, holm([claims[place].p for place in members]), strict=True):
+            verdict = "undecided"
+            if p_holm < 1 - confidence:
+                verdict = "holds" if claims[place].difference_accuracy > 0 else "fails"
+            changes = {"p_holm": float(p_holm), "verdict": verdict, "decidable": decidable}
+            corrected[place] = claims[place].model_copy(update=changes)
+    return [corrected[place] for place in range(len(claims))]
 
 
-ROLES = {"teacher": "Teacher", "ensemble": "Ensemble", "distilled": "Distilled student", "baseline": "Baseline"}
-"""What a sentence calls a system, by its kind."""
-
-
-def claim_sentence(claim: Mapping[str, Any], confidence: float, enough_resamples: bool = True) -> str:
-    """One decided claim in words, for a report."""
-    points = 100 * claim["difference_accuracy"]
-    low, high = (100 * bound for bound in claim["difference_accuracy_interval"])
-    better = f"{ROLES[claim['better_kind']]} {claim['better']}"
-    worse = f"{ROLES[claim['worse_kind']].lower()} {claim['worse']}"
-    verb = {"holds": "beats", "fails": "loses to", "undecided": "is not told apart from"}[claim["verdict"]]
-    amount = f"by {abs(points):.1f} points of accuracy"
-    if claim["verdict"] == "undecided":
-        amount = f"by its {points:+.1f} points of accuracy"
-    p = "p < 0.001" if claim["p_holm"] < 0.001 else f"p = {claim['p_holm']:.3f}"
-    single = [claim[side] for side in ("better", "worse") if len(claim["seeds"][side]) == 1]
-    notes = [f"{100 * confidence:g} % interval {low:.1f} to {high:.1f}", f"{p} after Holm"]
-    if single:
-        notes.append(f"one seed of {' and of '.join(single)}")
-    if not enough_resamples:
-        notes.append("too few resamples to decide")
-    outcome = {"holds": "the claim holds", "fails": "the claim fails", "undecided": "the claim is undecided"}
-    return f"{better} {verb} {worse} on {claim['split']} {amount} ({'; '.join(notes)}): {outcome[claim['verdict']]}."
+def holm(ps: Sequence[float]) -> np.ndarray:
+    """Holm's step-down correction (Holm 1979, Scand. J. Statist. 6, 65): adjusted p, in the order given."""
+    order = np.argsort(ps, kind="stable")
+    stepped = np.asarray(ps, dtype=float)[order] * np.arange(len(ps), 0, -1)
+    adjusted = np.empty(len(ps))
+    adjusted[order] = np.minimum(np.maximum.accumulate(stepped), 1)
+    return adjusted

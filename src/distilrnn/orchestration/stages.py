@@ -60,10 +60,15 @@ def baseline_files(folder: Path, student: str, seed: int | str) -> list[str]:
     return in_folder(layout.checkpoint_folder(folder, system, seed), layout.STUDENT_FILES)
 
 
+def linear_files(folder: Path, teacher: str, seed: int | str) -> list[str]:
+    """One linear classifier: of a teacher's probabilities, or of the labels where `teacher` is 'labels'."""
+    return in_folder(folder / "linear" / teacher / f"seed{seed}", layout.LINEAR_FILES)
+
+
 def evaluation_files(experiment: Experiment) -> list[str]:
     """Metrics of every system and the majority class, statistics, and mean curves."""
     details = in_folder("metrics", (f"{name}.json" for name in ["majority", *experiment.system_names()]))
-    curves = in_folder("curves", (f"{name}.csv" for name in experiment.trained_names()))
+    curves = in_folder("curves", (f"{name}.csv" for name in experiment.names_with_curves()))
     return in_folder(layout.root(experiment), ["metrics.json", "statistics.json", *details, *curves])
 
 
@@ -77,7 +82,7 @@ def export_files(experiment: Experiment) -> list[str]:
 def figure_files(experiment: Experiment, suffix: str) -> list[str]:
     """Every picture, as 'png' or 'svg'."""
     names = ["comparison", "quality-cost", "reliability", "curves"]
-    names += [f"curves-{name}" for name in experiment.trained_names()]
+    names += [f"curves-{name}" for name in experiment.names_with_curves()]
     return in_folder(layout.root(experiment) / "figures", (f"{name}.{suffix}" for name in names))
 
 
@@ -112,6 +117,13 @@ def _baseline_runs(experiment: Experiment, entry: str) -> list[str]:
     return [file for name in variants for seed in experiment.seeds for file in baseline_files(root, name, seed)]
 
 
+def _linear_runs(experiment: Experiment) -> list[str]:
+    """The files of every linear classifier."""
+    root = layout.root(experiment)
+    linear = [(system, seed) for system, seed in layout.runs(experiment) if system.kind == "linear"]
+    return [file for system, seed in linear for file in linear_files(root, system.teacher or "labels", seed)]
+
+
 def _variants(entry: str, names: Iterable[str]) -> list[str]:
     return [name for name in names if split_variant(name)[0] == entry]
 
@@ -138,6 +150,7 @@ STAGES = {
     "logits": Stage(lambda e, entry: _teacher_runs(e, entry, logits_files), lambda e: e.teacher_entries),
     "student": Stage(_student_runs, lambda e: e.student_entries),
     "baseline": Stage(_baseline_runs, lambda e: e.student_entries),
+    "linear": Stage(lambda e, _: _linear_runs(e)),
     "measure": Stage(lambda e, _: [f"{layout.root(e)}/costs.json"]),
     "evaluate": Stage(lambda e, _: evaluation_files(e)),
     "export": Stage(lambda e, _: export_files(e)),

@@ -13,6 +13,7 @@ from distilrnn.params.base import BaseParams
 from distilrnn.params.common import Name, Section, Seeds, SelectionParams, TrainingParams, VariantName
 from distilrnn.params.corpus import CorpusParams
 from distilrnn.params.evaluate import EvaluateParams, MeasureParams
+from distilrnn.params.linear import LinearParams
 from distilrnn.params.published import PublishedParams
 from distilrnn.params.splits import DEV
 from distilrnn.params.student import DistilParams, StudentModelParams, StudentParams
@@ -32,6 +33,7 @@ class Experiment(Section):
     selection: SelectionParams = SelectionParams()
     teachers: dict[VariantName, TeacherParams] = Field(min_length=1)
     students: dict[VariantName, StudentParams] = Field(min_length=1)
+    linear: LinearParams = LinearParams()
     evaluate: EvaluateParams = EvaluateParams()
     measure: MeasureParams = MeasureParams()
     published: dict[str, PublishedParams] = Field({}, description="Figures of others, by our system's name.")
@@ -145,17 +147,18 @@ class Experiment(Section):
         return [*self.teachers, *self.students[student].ensembles]
 
     def system_names(self) -> list[str]:
-        """Every system, in the order of the table: teachers, ensembles, distilled students, baselines."""
+        """Every system, in the order of the table (see `layout.systems`)."""
         modes = {split_variant(name)[0]: teacher.tuning.mode for name, teacher in reversed(self.teachers.items())}
         teachers = [f"{modes[name]}-{name}" for name in self.teacher_entries]
         ensembles = [f"ensemble-{name}" for name in self.ensembles]
         of_student = {split_variant(name)[0]: list(student.ensembles) for name, student in self.students.items()}
         distilled = [f"distil{s}-{t}" for s in self.student_entries for t in [*self.teacher_entries, *of_student[s]]]
-        return teachers + ensembles + distilled + self.student_entries
+        return [*teachers, *ensembles, *distilled, *self.student_entries, "linear"]
 
-    def trained_names(self) -> list[str]:
-        """The systems that are trained: all but the ensembles."""
-        return [name for name in self.system_names() if name not in {f"ensemble-{one}" for one in self.ensembles}]
+    def names_with_curves(self) -> list[str]:
+        """The systems that are trained in epochs: all but ensembles and linear classifiers."""
+        without = {"linear", *(f"ensemble-{name}" for name in self.ensembles)}
+        return [name for name in self.system_names() if name not in without]
 
     def teacher_seed(self, teacher: str, seed: int) -> int:
         """The seed of the teacher that the student of `seed` learns from: lists are paired, the shorter recycled.

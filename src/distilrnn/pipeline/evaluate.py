@@ -1,10 +1,11 @@
-"""An experiment judged: its logits, runs and curves read, its metrics and statistics written.
+"""Rule evaluate: metrics and statistics of every system, from the logits and records of all runs.
 
 Reads  corpus/, and of every system and seed logits.safetensors, run.json and curves.csv (see `layout`)
-Writes metrics/<system>.json  metrics.json  significance.json  curves/<system>.csv
+Writes metrics/<system>.json  metrics.json  statistics.json  curves/<system>.csv
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,15 @@ import numpy as np
 from distilrnn.artifacts import layout
 from distilrnn.artifacts.curves import CURVE_COLUMNS, Curve, read_curve, to_csv
 from distilrnn.artifacts.files import write_atomically, write_json
-from distilrnn.artifacts.layout import System
+from distilrnn.artifacts.layout import MAJORITY, System
 from distilrnn.artifacts.logits import average
 from distilrnn.evaluation import significance
 from distilrnn.evaluation.inputs import Corpus, Run, read_corpus, read_logits, read_run, require_every_run
 from distilrnn.evaluation.metrics import FIDELITY, SCALARS, evaluate, fidelity, mean_and_std, prior_logits
+from distilrnn.evaluation.records import Claim, Family
 from distilrnn.evaluation.selection import compared_systems
 from distilrnn.params.experiment import Experiment, read_experiment
 from distilrnn.params.sweep import split_variant
-
-MAJORITY = System("majority", "majority", None, None, (0,))
-"""The row of every table that has learned nothing but the class frequencies of train."""
 
 UNTRAINED = Run(
     dict.fromkeys(("best_epoch", "train_accuracy", "validation_accuracy", "seconds")), {"total": 0, "trainable": 0}
@@ -37,10 +36,10 @@ Runs = dict[str, dict[int, Run]]
 
 
 def evaluate_experiment(params: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Judge the experiment whose params.json is given, and write what was found beside it.
+    """Evaluate the experiment whose params.json is given, and write the results beside it.
 
     Returns:
-        What metrics.json and significance.json hold.
+        The contents of metrics.json and statistics.json.
 
     Raises:
         InputError: a file is missing or damaged, a system lacks a seed, or logits are not of this corpus. Nothing is
@@ -52,7 +51,7 @@ def evaluate_experiment(params: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     systems = layout.systems(experiment)
     logits, runs = {}, {}
     for system in systems:
-        if system.kind != "ensemble":
+        if system.is_trained:
             logits[system.label] = {
                 seed: read_logits(layout.logits_folder(folder, system, seed) / "logits.safetensors", corpus, seed)
                 for seed in system.seeds
@@ -67,7 +66,7 @@ def evaluate_experiment(params: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     curves = {
         system.name: mean_curve([read_curve(_checkpoint(folder, system, seed, "curves.csv")) for seed in system.seeds])
         for system in chosen
-        if system.kind != "ensemble"
+        if system.has_curves
     }
 
     metrics = {name: summary(detail) for name, detail in details.items()}
@@ -75,7 +74,7 @@ def evaluate_experiment(params: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     found = {
         "confidence": settings.confidence,
         "resamples": settings.resamples,
-        "claims": claims,
+        "claims": [claim.model_dump(mode="json") for claim in claims],
         "variants": [variant(every[system.label], system, chosen) for system in systems if system.variant],
     }
     for name, detail in details.items():
@@ -92,7 +91,7 @@ def _checkpoint(folder: Path, system: System, seed: int, file: str) -> Path:
 
 
 def add_ensembles(experiment: Experiment, systems: Sequence[System], logits: Logits, runs: Runs) -> None:
-    """Add what each ensemble says and took, from its members' logits and runs."""
+    """Add each ensemble's logits and training costs, from its members'."""
     labels = {system.teacher: system.label for system in systems if system.kind == "teacher"}
     for system in systems:
         if system.kind == "ensemble":
@@ -111,8 +110,8 @@ def evaluate_systems(
     corpus: Corpus,
     logits: Logits,
     runs: Runs,
-) -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]]]:
-    """The metrics of every system by label, majority first, and the decided claims on the chosen ones."""
+) -> tuple[dict[str, dict[str, Any]], list[Claim]]:
+    """The metrics of every system by label, majority first, and the decided claims about the chosen ones."""
     settings = experiment.evaluate
     systems = [MAJORITY, *systems]
     prior = {split: prior_logits(corpus.train_counts, len(s.labels)) for split, s in corpus.splits.items()}
@@ -167,7 +166,7 @@ def _scores(
             confidence=experiment.evaluate.confidence,
             calibration_bins=experiment.evaluate.calibration_bins,
         )
-        if system.kind == "distilled":
+        if system.is_distilled:
             teacher = teacher_of(systems, system)
             of_teacher = logits[teacher.label][experiment.teacher_seed(teacher.teacher, seed)][name]
             scores[name]["fidelity"] = fidelity(own, of_teacher)
@@ -193,34 +192,64 @@ def _over_seeds(scores: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 def _claims(
     experiment: Experiment, systems: Sequence[System], resampled: Mapping[str, Mapping[str, significance.BootstrapRuns]]
-) -> list[dict[str, Any]]:
-    """Every claimed order on every split, decided together."""
+) -> list[Claim]:
+    """Every hypothesis on every split, with its verdict."""
     settings = experiment.evaluate
     claims = []
-    for better, worse, pairs in hypotheses(experiment, systems):
+    for hypothesis in hypotheses(experiment, systems):
+        better, worse = hypothesis.better, hypothesis.worse
         for split, by_system in resampled.items():
             evidence = significance.compare(
                 by_system[better.label],
                 by_system[worse.label],
-                pairs,
+                hypothesis.pairs,
                 confidence=settings.confidence,
                 seed=settings.bootstrap_seed,
             )
-            names = {"better": better.name, "worse": worse.name, "split": split}
-            kinds = {"better_kind": better.kind, "worse_kind": worse.kind}
-            claims.append({**names, **kinds, **evidence})
+            claims.append(
+                Claim(
+                    better=better.name,
+                    worse=worse.name,
+                    better_kind=better.kind,
+                    worse_kind=worse.kind,
+                    split=split,
+                    family=hypothesis.family,
+                    **dict(evidence),
+                )
+            )
     return significance.holm_verdicts(claims, settings.confidence, settings.resamples)
 
 
-def hypotheses(
-    experiment: Experiment, systems: Sequence[System]
-) -> Iterator[tuple[System, System, list[tuple[int, int]]]]:
-    """Teacher over distilled and distilled over baseline, for every student and teacher, with their paired seeds."""
+@dataclass(frozen=True)
+class Hypothesis:
+    """One system is better than another."""
+
+    better: System
+    worse: System
+    family: Family
+    pairs: list[tuple[int, int]]
+    """Their seeds that belong together."""
+
+
+def hypotheses(experiment: Experiment, systems: Sequence[System]) -> Iterator[Hypothesis]:
+    """Of every distilled student: its teacher is better; it is better than its baseline (family order).
+
+    And it is better than what a user would take instead: a linear classifier, the majority class (family control).
+    """
     baselines = {split_variant(str(s.student))[0]: s for s in systems if s.kind == "baseline"}
-    for distilled in (system for system in systems if system.kind == "distilled"):
+    students = [system for system in systems if system.kind == "distilled"]
+    for distilled in students:
         teacher, baseline = teacher_of(systems, distilled), baselines[split_variant(str(distilled.student))[0]]
-        yield teacher, distilled, [(experiment.teacher_seed(str(teacher.teacher), k), k) for k in distilled.seeds]
-        yield distilled, baseline, [(k, k) for k in distilled.seeds]
+        pairs = [(experiment.teacher_seed(str(teacher.teacher), k), k) for k in distilled.seeds]
+        yield Hypothesis(teacher, distilled, "order", pairs)
+        yield Hypothesis(distilled, baseline, "order", [(k, k) for k in distilled.seeds])
+    for distilled in students:
+        for control in [
+            *(s for s in systems if s.kind == "linear" and s.teacher in (None, distilled.teacher)),
+            MAJORITY,
+        ]:
+            pairs = [(k, control.seeds[place % len(control.seeds)]) for place, k in enumerate(distilled.seeds)]
+            yield Hypothesis(distilled, control, "control", pairs)
 
 
 def variant(detail: dict[str, Any], system: System, chosen: Sequence[System]) -> dict[str, Any]:
@@ -249,7 +278,7 @@ def _measured(detail: dict[str, Any], split: str, measure: str) -> dict[str, Any
 
 def summary(detail: dict[str, Any]) -> dict[str, Any]:
     """A system's entry in metrics.json: what does not depend on the machine, means over seeds."""
-    epochs = [run["best_epoch"] for run in detail["seeds"].values()]
+    epochs = [run["best_epoch"] for run in detail["seeds"].values()]  # None of what is not trained in epochs
     return {
         **{
             split: {name: detail["mean"][split][name] for name in SCALARS}

@@ -52,7 +52,7 @@ def measure_system(folder: Path, system: System, sentences: list[str], params: M
         base = find_base(checkpoint, read_header(checkpoint, "adapter")["base_hash"])
         size = checkpoint.stat().st_size + (base / "model.safetensors").stat().st_size
     else:
-        checkpoint = first / "student.safetensors"
+        checkpoint = first / system.checkpoint
         size = checkpoint.stat().st_size
     single, throughput = time_predictor(load_predictor(checkpoint), sentences, params.batch_size)
     return {

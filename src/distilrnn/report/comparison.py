@@ -1,20 +1,15 @@
 """The comparison table: one row per system, as Rich (80 columns), Markdown and JSON."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from distilrnn.artifacts.layout import MAJORITY, System
 from distilrnn.errors import InputError
-from distilrnn.params.splits import TEST
+from distilrnn.params.splits import TEST, main_split
 from distilrnn.report import ranking
+from distilrnn.report.claims import claim_sentence, verdict_sentences
 from distilrnn.report.formatting import percent, sets_title, spread
 from distilrnn.report.results import Results
-
-if TYPE_CHECKING:
-    pass
-
-
-CLAIM = "LoRA ≥ distilled ≥ RNN"
 
 
 @dataclass(frozen=True)
@@ -43,6 +38,9 @@ class Row:
     """One system."""
 
     system: str
+    """Its name: that of its files."""
+    title: str
+    """What it is, for people."""
     kind: str
     seeds: int
     """0 for the majority class, which is not trained."""
@@ -81,7 +79,9 @@ class Comparison:
     confidence: float
     rows: list[Row]
     verdict: str
-    """Whether the claimed order shows, in one sentence."""
+    """What the experiment shows, in one to a few sentences, most important first."""
+    order_holds: bool
+    """Whether every comparison of the order (teacher, distilled, baseline) is decided in its favour."""
     sentences: list[str]
     """One for each compared pair and split."""
     selection: str
@@ -95,6 +95,10 @@ class Comparison:
     def splits(self) -> list[str]:
         """The splits of every row, in their order."""
         return list(self.rows[0].scores)
+
+    def title(self, system: str) -> str:
+        """What a system of this name is called."""
+        return next(row.title for row in self.rows if row.system == system)
 
     @property
     def sets(self) -> str:
@@ -121,7 +125,7 @@ def compare(results: Results) -> Comparison:
     Raises:
         InputError: a published figure is of no system that the table has.
     """
-    claims = results.statistics["claims"]
+    claims, names = results.claims, results.titles
     confidence = results.statistics["confidence"]
     selection = results.experiment.selection
     if selection.validation != "dev":
@@ -140,38 +144,19 @@ def compare(results: Results) -> Comparison:
             "so its figures flatter the trained systems."
         )
     rows = [_majority_row(results, confidence)]
-    rows += [_row(results, system.name, system.kind, confidence) for system in results.systems]
+    rows += [_row(results, system, confidence) for system in results.systems]
     return Comparison(
         experiment=results.experiment.experiment,
         confidence=confidence,
         rows=rows,
-        verdict=overall([claim["verdict"] for claim in claims]),
-        sentences=[claim["sentence"] for claim in claims],
+        verdict=" ".join(verdict_sentences(claims, names, main_split(results.splits))),
+        order_holds=all(claim.verdict == "holds" for claim in claims if claim.family == "order"),
+        sentences=[claim_sentence(claim, names) for claim in claims],
         selection=selected,
         selected_on_dev=selection.validation == "dev",
         published=_beside_published(results, rows),
         variants=ranking.ranked(results.statistics["variants"]),
     )
-
-
-def overall(verdicts: Sequence[str]) -> str:
-    """Whether the claimed order shows, from the verdict on each pair: holds, fails or undecided."""
-    if not verdicts:
-        return f"{CLAIM} was not tested."
-    if all(verdict == "holds" for verdict in verdicts):
-        return f"{CLAIM} holds in {'the one comparison' if len(verdicts) == 1 else f'all {len(verdicts)} comparisons'}."
-    counts = {verdict: verdicts.count(verdict) for verdict in ("holds", "undecided", "fails")}
-    said = {
-        "holds": "the order holds in",
-        "undecided": "is undecided in",
-        "fails": "fails in",
-    }
-    parts = [f"{said[verdict]} {count}" for verdict, count in counts.items() if count or verdict == "holds"]
-    return f"{CLAIM} does not show: of {len(verdicts)} comparisons {_listed(parts)}."
-
-
-def _listed(parts: list[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def wilson(accuracy: float, sentences: int, confidence: float) -> tuple[float, float]:
@@ -191,10 +176,11 @@ def _majority_row(results: Results, confidence: float) -> Row:
             "accuracy": Score(values["accuracy"], None, interval, ()),
             "mcc": Score(values["mcc"], None, None, ()),
         }
-    return Row("majority", "majority", 0, None, None, scores, None, None)
+    return Row(MAJORITY.name, MAJORITY.title, "majority", 0, None, None, scores, None, None)
 
 
-def _row(results: Results, name: str, kind: str, confidence: float) -> Row:
+def _row(results: Results, system: System, confidence: float) -> Row:
+    name = system.name
     details, costs = results.details[name], results.costs.get(name, {})
     scores = {}
     for split in results.splits:
@@ -214,7 +200,8 @@ def _row(results: Results, name: str, kind: str, confidence: float) -> Row:
         }
     return Row(
         system=name,
-        kind=kind,
+        title=system.title,
+        kind=system.kind,
         seeds=len(details["seeds"]),
         parameters=details["parameters"]["total"],
         trainable=details["parameters"]["trainable"],
@@ -240,5 +227,5 @@ def _beside_published(results: Results, rows: list[Row]) -> list[PublishedRow]:
                 sentences = (mean - value) * of if measure == "accuracy" else None
                 points = 100 * (mean - value)
                 name = figures.name or system
-                found.append(PublishedRow(system, name, split, measure, value, mean, points, sentences, of))
+                found.append(PublishedRow(ours[system].title, name, split, measure, value, mean, points, sentences, of))
     return found

@@ -36,29 +36,34 @@ from distilrnn.report.style import (
 
 def all_figures(results: Results, comparison: Comparison) -> dict[str, Figure]:
     """Every picture of an experiment, by the name of its file without suffix."""
-    systems = [system.name for system in results.systems]
+    titles = results.titles
+    curves = {titles[name]: by_seed for name, by_seed in results.curves.items()}
     best = {
-        name: {int(seed): run["best_epoch"] for seed, run in results.details[name]["seeds"].items()}
+        titles[name]: {int(seed): run["best_epoch"] for seed, run in results.details[name]["seeds"].items()}
         for name in results.curves
     }
     on_dev = comparison.selected_on_dev
     validation = "in-domain dev" if on_dev else "held out of train"
     majority = results.validation_majority()
     diagrams = {
-        name: {split: pooled_reliability(results.details[name], split) for split in results.splits} for name in systems
+        system.title: {split: pooled_reliability(results.details[system.name], split) for split in results.splits}
+        for system in results.systems
     }
-    errors = {name: {s: results.details[name]["mean"][s]["ece"] for s in results.splits} for name in systems}
+    errors = {
+        system.title: {s: results.details[system.name]["mean"][s]["ece"] for s in results.splits}
+        for system in results.systems
+    }
     with matplotlib.rc_context(STYLE):
         figures = {
             "comparison": comparison_figure(comparison),
             "quality-cost": quality_cost_figure(comparison),
             "reliability": reliability_figure(diagrams, errors, len(results.classes)),
-            "curves": curves_figure(results.curves, best, majority, validation, "Training of every system"),
+            "curves": curves_figure(curves, best, majority, validation, "Training of every system"),
         }
         for name in results.curves:
-            title = f"Training of {name}"
+            title = titles[name]
             figures[f"curves-{name}"] = curves_figure(
-                {name: results.curves[name]}, {name: best[name]}, majority, validation, title
+                {title: curves[title]}, {title: best[title]}, majority, validation, f"Training of {title}"
             )
     return figures
 
@@ -159,7 +164,9 @@ def comparison_figure(comparison: Comparison) -> Figure:
     rows = [row for row in comparison.rows if row.kind != "majority"]
     majority = next(row for row in comparison.rows if row.kind == "majority")
     splits = comparison.splits
-    figure = new_figure(7.4, 1.9 + 0.52 * len(rows))
+    names = [wrapped(row.title, 26) for row in rows]
+    most_lines = max(name.count("\n") + 1 for name in names)
+    figure = new_figure(7.4, 1.9 + max(0.52, 0.18 * most_lines) * len(rows))
     panels = dict(zip(("accuracy", "mcc"), figure.subplots(1, 2, sharey=True), strict=True))
     for measure, axes in panels.items():
         for offset, split in zip(OFFSETS[len(splits)], splits, strict=True):
@@ -176,7 +183,7 @@ def comparison_figure(comparison: Comparison) -> Figure:
         axes.grid(axis="y", visible=False)
         axes.tick_params(axis="y", length=0)
     first = panels["accuracy"]
-    first.set_yticks(range(len(rows)), [wrapped(row.system, 24) for row in rows])
+    first.set_yticks(range(len(rows)), names)
     first.set_ylim(len(rows) - 0.5, -0.5)
     for axes in panels.values():
         for place in range(1, len(rows)):
@@ -242,7 +249,7 @@ def quality_cost_figure(comparison: Comparison) -> Figure:
             axes.vlines(x, *(100 * end for end in score.interval), color=style["color"], linewidth=1.2, alpha=0.8)
             first = row is next(other for other in rows if other.kind == row.kind)
             axes.plot(x, 100 * score.mean, linestyle="none", label=row.kind if first else None, **style)
-            _name_at_the_right(axes, row.system, (x, 100 * score.mean))
+            _name_at_the_right(axes, row.title, (x, 100 * score.mean))
         axes.axhline(level, label="majority class", zorder=1, **MAJORITY_STYLE)
         axes.margins(y=0.08)
     write_title(figure, "What accuracy costs: up and left is better")
@@ -331,7 +338,7 @@ def reliability_figure(
             )
         words = {DEV: "dev" if TEST in by_split else "in-domain", TEST: "test", OUT_OF_DOMAIN: "out"}
         said = ", ".join(f"{words[split]} {100 * errors[name][split]:.1f} %" for split in by_split)
-        axes.set_title(f"{wrapped(name, 28)}\nerror: {said}", fontsize=8)
+        axes.set_title(f"{wrapped(name, 28)}\n{wrapped(f'error: {said}', 36)}", fontsize=8)
         axes.set_xlim(100 / classes - 4, 104)
         axes.set_ylim(-4, 104)
         axes.tick_params(labelbottom=True)

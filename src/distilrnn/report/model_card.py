@@ -4,7 +4,7 @@ All of it is read from the run (Mitchell et al. 2019, "Model Cards for Model Rep
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import resources
 
 from jinja2 import Environment, StrictUndefined
@@ -60,13 +60,22 @@ def trained(results: Results) -> ReportTable:
     for system in results.systems:
         if system.kind == "ensemble":
             members = ", ".join(f"{teacher} seed {seed}" for teacher, seed in experiment.members(str(system.teacher)))
-            rows.append([system.name, f"mean probabilities of {members}", NOTHING, NOTHING, NOTHING])
+            rows.append([system.title, f"mean probabilities of {members}", NOTHING, NOTHING, NOTHING])
             continue
         if system.kind == "teacher":
             teacher = experiment.teachers[str(system.teacher)]
             base, tuning, training = experiment.bases[teacher.base], teacher.tuning, teacher.training
             of = f"{base.model}{' at ' + base.revision if base.revision else ''}, {tuning.mode}"
             of += f", rank {tuning.rank} on {', '.join(tuning.targets)}" if tuning.mode == "lora" else ""
+        elif system.kind == "linear":
+            linear = experiment.linear
+            of = f"logistic regression of TF-IDF: words {_range(linear.word_ngrams)}, characters " + (
+                f"{_range(linear.character_ngrams)}, on "
+                f"{f'the probabilities of {system.teacher}' if system.teacher else 'the labels'}"
+            )
+            steps = f"C chosen on validation among {', '.join(f'{c:g}' for c in linear.c)}"
+            rows.append([system.title, of, steps, ", ".join(map(str, system.seeds)), NOTHING])
+            continue
         else:
             students = experiment.students | experiment.baselines
             student = students[str(system.student)]
@@ -77,8 +86,14 @@ def trained(results: Results) -> ReportTable:
         runs = results.details[system.name]["seeds"].values()
         steps = f"{training.epochs} epochs, batches of {training.batch_size}, learning rate {training.learning_rate:g}"
         epochs = ", ".join(str(run["best_epoch"]) for run in runs)
-        rows.append([system.name, of, steps, ", ".join(map(str, system.seeds)), epochs])
+        rows.append([system.title, of, steps, ", ".join(map(str, system.seeds)), epochs])
     return ReportTable("", ["System", "What is trained on what", "Training", "Seeds", "Best epoch of each seed"], rows)
+
+
+def _range(ngrams: Sequence[int]) -> str:
+    """A range of n-gram lengths in words."""
+    shortest, longest = ngrams
+    return "none" if longest == 0 else f"{shortest}-grams" if shortest == longest else f"{shortest}- to {longest}-grams"
 
 
 def hardest(results: Results) -> ReportTable:
@@ -95,7 +110,7 @@ def hardest(results: Results) -> ReportTable:
             }
             worst = sorted(found, key=lambda source: (found[source][0], source))[:HARDEST]
             said = "; ".join(f"{s or '(none)'} {percent(found[s][0])} % of {found[s][1]}" for s in worst)
-            rows.append([system.name, split_title(split), said])
+            rows.append([system.title, split_title(split), said])
     return ReportTable("", ["System", "Split", "Hardest sources: accuracy, sentences"], rows)
 
 
@@ -108,10 +123,10 @@ def limits(results: Results, comparison: Comparison) -> Iterator[str]:
             low, high = score.interval
             where = f"{split_title(split)}: {score.text} % ({score.interval_text()}) against {percent(always)} %"
             if high < always:
-                yield f"{row.system} is worse than always saying the most frequent class on {where}."
+                yield f"{row.title} is worse than always saying the most frequent class on {where}."
             elif low <= always:
-                yield f"{row.system} is not shown to be better than always saying the most frequent class on {where}."
-    alone = [row.system for row in rows if row.seeds == 1]
+                yield f"{row.title} is not shown to be better than always saying the most frequent class on {where}."
+    alone = [row.title for row in rows if row.seeds == 1 and row.kind != "linear"]
     if alone:
         yield f"One seed only, so a spread over seeds is not known: {', '.join(alone)}."
     if results.experiment.tokenize.max_length:

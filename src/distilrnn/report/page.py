@@ -47,7 +47,7 @@ def page_html(results: Results, comparison: Comparison, figures: Mapping[str, by
             render.PUBLISHED_HEADER,
             [render.published_cells(row) for row in comparison.published],
         ),
-        claims=tables.claims(results.statistics["claims"]),
+        claims=tables.claims(results),
         resamples=results.statistics["resamples"],
         figures=svg,
         systems=results.systems,

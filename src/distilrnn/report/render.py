@@ -37,7 +37,7 @@ def cells(row: Row) -> list[str]:
     """A row's cells for Markdown and HTML, in the order of `header`."""
     scores = [score for of_split in row.scores.values() for score in (of_split["accuracy"], of_split["mcc"])]
     return [
-        row.system,
+        row.title,
         str(row.seeds) if row.seeds else NOTHING,
         si_count(row.parameters),
         *(f"{score.text} ({score.interval_text()})" if score.interval else score.text for score in scores),
@@ -93,7 +93,10 @@ def to_markdown(comparison: Comparison) -> str:
         parts += ["Beside the published figures:", _markdown_table(PUBLISHED_HEADER, rows)]
     for name, variants in comparison.variants.items():
         cells_of_variants = [ranking.cells(variant, comparison.splits) for variant in variants]
-        parts += [f"Variants of {name}:", _markdown_table(ranking.header(comparison.splits), cells_of_variants)]
+        parts += [
+            f"Variants of {comparison.title(name)}:",
+            _markdown_table(ranking.header(comparison.splits), cells_of_variants),
+        ]
     if comparison.variants:
         parts.append(ranking.note(comparison.confidence))
     return "\n\n".join(parts) + "\n"
@@ -114,14 +117,14 @@ def to_rich(comparison: Comparison) -> "Group":
     sentences = Table.grid(padding=(0, 1))
     for sentence in comparison.sentences:
         sentences.add_row("•", Text(sentence))
-    style = "bold" if "does not show" not in comparison.verdict else "bold yellow"
+    style = "bold" if comparison.order_holds else "bold yellow"
     parts: list[Any] = [_rich_rows(comparison), Text(comparison.note, style="dim")]
     parts.append(Text(comparison.selection, style="bold yellow" if comparison.selection_warns else "dim"))
     parts += [Text(), Text(comparison.verdict, style=style), sentences]
     if comparison.published:
         parts += [Text(), _rich_published(comparison.published)]
     for name, variants in comparison.variants.items():
-        parts += [Text(), ranking.to_rich(name, variants, main_split(comparison.splits))]
+        parts += [Text(), ranking.to_rich(comparison.title(name), variants, main_split(comparison.splits))]
     if comparison.variants:
         parts.append(Text(ranking.note(comparison.confidence), style="dim"))
     return Group(*parts)
@@ -147,7 +150,7 @@ def _rich_rows(comparison: Comparison) -> Any:  # noqa: ANN401 - rich is importe
         scores = [of_split[measure] for of_split in row.scores.values() for measure in measures]
         size = si_count(row.checkpoint_bytes, "B").replace(" ", "")
         table.add_row(
-            Text(textwrap.fill(row.system, NAME_WIDTH)),
+            Text(textwrap.fill(row.title, NAME_WIDTH)),
             si_count(row.parameters),
             *(
                 Text.assemble(score.text.replace(" ", ""), "\n", (score.interval_text("…"), "dim"), justify="right")

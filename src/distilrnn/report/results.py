@@ -1,6 +1,7 @@
 """Everything that an experiment recorded, read back for its table, figures and report."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from distilrnn.artifacts import layout
 from distilrnn.artifacts.curves import Curve, read_curve
 from distilrnn.artifacts.files import read_json
 from distilrnn.errors import InputError
+from distilrnn.evaluation.records import Claim
 from distilrnn.evaluation.selection import compared_systems
 from distilrnn.params.experiment import Experiment, read_experiment
 from distilrnn.params.splits import DEV, TRAIN, evaluation_splits
@@ -32,6 +34,16 @@ class Results:
     """exports/<system>/export.json by student and baseline."""
     systems: list[layout.System]
     """The systems of the comparison, in the order of the table."""
+
+    @cached_property
+    def titles(self) -> dict[str, str]:
+        """What each system is called in the report, by its name."""
+        return {system.name: system.title for system in [layout.MAJORITY, *self.systems]}
+
+    @cached_property
+    def claims(self) -> list[Claim]:
+        """The claims about them, with evidence and verdicts."""
+        return [Claim.model_validate(claim) for claim in self.statistics["claims"]]
 
     @property
     def classes(self) -> list[str]:
@@ -91,7 +103,7 @@ def read_results(params: Path) -> Results:
                 seed: read_curve(layout.checkpoint_folder(folder, system, seed) / "curves.csv") for seed in system.seeds
             }
             for system in systems
-            if system.kind != "ensemble"
+            if system.has_curves
         },
         exports={
             system.name: read_json(layout.export_folder(folder, system.name) / "export.json", "bytes", "scores")

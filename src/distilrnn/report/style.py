@@ -15,7 +15,7 @@ from scipy.optimize import isotonic_regression
 
 from distilrnn.params.splits import DEV, OUT_OF_DOMAIN, TEST
 
-BLUE, VERMILLION, GREEN, PURPLE, BLACK = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000"
+BLUE, VERMILLION, GREEN, PURPLE, ORANGE, BLACK = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000"
 SPLIT_STYLE = {
     DEV: {"color": BLUE, "marker": "o", "linestyle": "-"},
     TEST: {"color": GREEN, "marker": "^", "linestyle": "-."},
@@ -25,6 +25,7 @@ KIND_STYLE = {
     "teacher": {"color": BLUE, "marker": "o"},
     "ensemble": {"color": PURPLE, "marker": "D"},
     "distilled": {"color": VERMILLION, "marker": "^"},
+    "linear": {"color": ORANGE, "marker": "v"},
     "baseline": {"color": GREEN, "marker": "s"},
 }
 MAJORITY_STYLE = {"color": BLACK, "linestyle": (0, (6, 2, 1, 2)), "linewidth": 1.1}

@@ -1,10 +1,11 @@
 """The tables of the page, each made from the results of an experiment."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from distilrnn.artifacts.layout import EXPORT_FILES
+from distilrnn.evaluation.records import Interval
 from distilrnn.report import ranking
 from distilrnn.report.comparison import Comparison
 from distilrnn.report.formatting import (
@@ -39,26 +40,27 @@ class ReportTable:
     rows: list[list[str | Cell]]
 
 
-def claims(claims: Sequence[Mapping[str, Any]]) -> ReportTable:
-    """The evidence on each claimed pair."""
+def claims(results: Results) -> ReportTable:
+    """The evidence on each claim."""
+    names = results.titles
 
-    def difference(claim: Mapping[str, Any], measure: str) -> str:
-        low, high = claim[f"difference_{measure}_interval"]
-        return f"{number(100 * claim[f'difference_{measure}'], 1, '+')} ({number(100 * low)} to {number(100 * high)})"
+    def difference(value: float, interval: Interval) -> str:
+        low, high = interval
+        return f"{percent(value, sign='+')} ({percent(low)} to {percent(high)})"
 
     rows = [
         [
-            f"{claim['better']} ≥ {claim['worse']}",
-            split_title(claim["split"]),
-            difference(claim, "accuracy"),
-            difference(claim, "mcc"),
-            f"{claim['mcnemar']['b']} : {claim['mcnemar']['c']}",
-            _p(claim["mcnemar"]["p"]),
-            _p(claim["p"]),
-            _p(claim["p_holm"]),
-            claim["verdict"],
+            f"{names[claim.better]} > {names[claim.worse]}",
+            split_title(claim.split),
+            difference(claim.difference_accuracy, claim.difference_accuracy_interval),
+            difference(claim.difference_mcc, claim.difference_mcc_interval),
+            f"{claim.mcnemar.b} : {claim.mcnemar.c}",
+            _p(claim.mcnemar.p),
+            _p(claim.p),
+            _p(claim.p_holm),
+            claim.verdict,
         ]
-        for claim in claims
+        for claim in results.claims
     ]
     header = [
         "Claim",
@@ -71,18 +73,22 @@ def claims(claims: Sequence[Mapping[str, Any]]) -> ReportTable:
         "after Holm",
         "Verdict",
     ]
-    return ReportTable("Each claimed order, with the evidence", header, rows)
+    return ReportTable("Each claim, with the evidence", header, rows)
 
 
 def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+    return "< 0.001" if value < 0.001 else number(value, 3)
 
 
 def variants(comparison: Comparison) -> list[ReportTable]:
     """The variants that lists in the params made, a sheet for each system."""
     header = ranking.header(comparison.splits)
     return [
-        ReportTable(f"Variants of {name}", header, [ranking.cells(variant, comparison.splits) for variant in found])
+        ReportTable(
+            f"Variants of {comparison.title(name)}",
+            header,
+            [ranking.cells(variant, comparison.splits) for variant in found],
+        )
         for name, found in comparison.variants.items()
     ]
 
@@ -105,7 +111,7 @@ def seeds(results: Results) -> ReportTable:
             scores = [run[split][measure] for split in results.splits for measure in ("accuracy", "mcc")]
             rows.append(
                 [
-                    system.name,
+                    system.title,
                     str(seed),
                     str(run["best_epoch"] or NOTHING),
                     percent(run["train_accuracy"], 2),
@@ -126,7 +132,7 @@ def _titles(results: Results) -> list[str]:
 def sources(results: Results, split: str) -> ReportTable:
     """Accuracy by source, mean over seeds, hardest source first."""
     by_system = {
-        name: [run[split]["by_source"] for run in details["seeds"].values()]
+        results.titles[name]: [run[split]["by_source"] for run in details["seeds"].values()]
         for name, details in results.details.items()
     }
     counts = {source: found["n"] for source, found in next(iter(by_system.values()))[0].items()}
@@ -160,7 +166,7 @@ def confusion(results: Results) -> list[ReportTable]:
             ]
             rows = [[f"true {name}", *map(str, row)] for name, row in zip(results.classes, added, strict=True)]
             seeds = "one seed" if len(runs) == 1 else f"{len(runs)} seeds added"
-            caption = f"{system.name}, {split_title(split)} ({seeds})"
+            caption = f"{system.title}, {split_title(split)} ({seeds})"
             tables.append(ReportTable(caption, ["", *(f"predicted {name}" for name in results.classes)], rows))
     return tables
 
@@ -172,7 +178,7 @@ def quality(results: Results, split: str) -> ReportTable:
         values, runs = details["mean"][split], list(details["seeds"].values())
         f1 = [percent(sum(run[split]["f1"][label] for run in runs) / len(runs)) for label in results.classes]
         shares = [percent(values[measure]) for measure in ("balanced_accuracy", "roc_auc", "ece")]
-        rows.append([name, shares[0], *f1, *shares[1:], percent(values["brier"])])
+        rows.append([results.titles[name], shares[0], *f1, *shares[1:], percent(values["brier"])])
     header = ["System", "Balanced accuracy %", *(f"F1 × 100, {label}" for label in results.classes)]
     header += ["ROC-AUC × 100", "Calibration error %", "Brier × 100"]
     return ReportTable(f"Beyond accuracy, {split_title(split)}", header, rows)
@@ -182,16 +188,16 @@ def fidelity(results: Results) -> ReportTable:
     """How far each distilled student follows its teacher, means over seeds."""
     rows = []
     for system in results.systems:
-        if system.kind != "distilled":
+        if not system.is_distilled:
             continue
         runs = list(results.details[system.name]["seeds"].values())
-        row = [system.name, str(system.teacher)]
+        row = [system.title]
         for split in results.splits:
             found = [run[split]["fidelity"] for run in runs]
             row.append(percent(sum(one["agreement"] for one in found) / len(found)))
             row.append(f"{sum(one['kl'] for one in found) / len(found):.3f}")
         rows.append(row)
-    header = ["System", "Teacher"]
+    header = ["System"]
     header += [head for title in _titles(results) for head in (f"{title} agreement %", "KL, nats")]
     return ReportTable("Agreement of each distilled student with its teacher", header, rows)
 
@@ -203,7 +209,7 @@ def costs(results: Results) -> ReportTable:
         details, costs = results.details[name], results.costs.get(name, {})
         rows.append(
             [
-                name,
+                results.titles[name],
                 f"{details['parameters']['total']:,}",
                 f"{details['parameters']['trainable']:,}",
                 si_count(costs.get("checkpoint_bytes"), "B"),
@@ -221,7 +227,11 @@ def exports(results: Results) -> ReportTable:
     rows = []
     for name, about in results.exports.items():
         sizes = [about["checkpoint_bytes"], *(about["bytes"][file] for file in EXPORT_FILES[:2])]
-        row = [name, *(si_count(size, "B") for size in sizes), f"{about['parity']:.1e}".replace("-", "−")]
+        row = [
+            results.titles[name],
+            *(si_count(size, "B") for size in sizes),
+            f"{about['parity']:.1e}".replace("-", "−"),
+        ]
         for split in results.splits:
             fp32, int8 = (about["scores"][split][file] for file in EXPORT_FILES[:2])
             for measure in ("accuracy", "mcc"):

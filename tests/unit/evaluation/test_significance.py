@@ -10,10 +10,10 @@ from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from distilrnn.evaluation import significance
+from distilrnn.evaluation.records import Claim, SeedsOfSides
 from distilrnn.evaluation.significance import (
     bootstrap,
     bootstrap_p,
-    claim_sentence,
     compare,
     draw_seeds,
     holm_verdicts,
@@ -124,10 +124,10 @@ def test_mcnemar_is_the_exact_test_of_scipy_and_statsmodels(pairs):
     better, worse = np.array(pairs).T
     found = mcnemar(better, worse)
     b, c = sum(x and not y for x, y in pairs), sum(y and not x for x, y in pairs)
-    assert (found["b"], found["c"]) == (b, c)
-    assert found["p"] == pytest.approx(statsmodels_mcnemar([[0, b], [c, 0]], exact=True).pvalue)
+    assert (found.b, found.c) == (b, c)
+    assert found.p == pytest.approx(statsmodels_mcnemar([[0, b], [c, 0]], exact=True).pvalue)
     if b + c:
-        assert found["p"] == pytest.approx(binomtest(b, b + c).pvalue)
+        assert found.p == pytest.approx(binomtest(b, b + c).pvalue)
 
 
 def test_a_drawn_seed_brings_its_own_resample():
@@ -155,17 +155,17 @@ def test_compare_by_hand():
     worse = {0: np.array([0, 0, 1, 1, 1, 1, 1, 1])}
     found = bootstrap({"a": better, "b": worse}, labels, 2, 400, 0)
     evidence = compare(found["a"], found["b"], [(3, 0), (4, 0)], confidence=0.95, seed=0)
-    assert evidence["seeds"] == {"better": [3, 4], "worse": [0]}
-    assert evidence["difference_accuracy"] == pytest.approx(7 / 8 - 6 / 8)
+    assert evidence.seeds == SeedsOfSides(better=[3, 4], worse=[0])
+    assert evidence.difference_accuracy == pytest.approx(7 / 8 - 6 / 8)
     mccs = [matthews_corrcoef(labels, row) for row in (*better.values(), *worse.values())]
-    assert evidence["difference_mcc"] == pytest.approx((mccs[0] + mccs[1]) / 2 - mccs[2])
-    assert evidence["mcnemar"]["by_seed"] == [
+    assert evidence.difference_mcc == pytest.approx((mccs[0] + mccs[1]) / 2 - mccs[2])
+    assert [dict(test) for test in evidence.mcnemar.by_seed] == [
         {"better": 3, "worse": 0, "b": 2, "c": 1, "p": 1.0},
         {"better": 4, "worse": 0, "b": 1, "c": 0, "p": 1.0},
     ]
-    assert {key: evidence["mcnemar"][key] for key in "bcp"} == {"b": 3, "c": 1, "p": 1.0}
-    low, high = evidence["difference_accuracy_interval"]
-    assert low <= evidence["difference_accuracy"] <= high
+    assert {key: getattr(evidence.mcnemar, key) for key in "bcp"} == {"b": 3, "c": 1, "p": 1.0}
+    low, high = evidence.difference_accuracy_interval
+    assert low <= evidence.difference_accuracy <= high
 
 
 def test_the_median_mcnemar_of_an_even_number_of_seeds():
@@ -173,10 +173,10 @@ def test_the_median_mcnemar_of_an_even_number_of_seeds():
     wrong = np.ones(12, dtype=int)
     partly = np.repeat([0, 1], 6)
     found = bootstrap({"a": {0: labels, 1: labels}, "b": {0: wrong, 1: partly}}, labels, 2, 100, 0)
-    tests = compare(found["a"], found["b"], [(0, 0), (1, 1)], confidence=0.95, seed=0)["mcnemar"]
+    tests = compare(found["a"], found["b"], [(0, 0), (1, 1)], confidence=0.95, seed=0).mcnemar
     expected = [2 * 0.5**12, 2 * 0.5**6]
-    assert [test["p"] for test in tests["by_seed"]] == pytest.approx(expected)
-    assert tests["p"] == pytest.approx(np.mean(expected))
+    assert [test.p for test in tests.by_seed] == pytest.approx(expected)
+    assert tests.p == pytest.approx(np.mean(expected))
 
 
 def test_compare_depends_on_its_seed_alone():
@@ -192,8 +192,8 @@ def test_identical_systems_do_not_differ():
     predictions, labels = draw(2, seeds=1)
     found = bootstrap({"a": {0: predictions[0]}, "b": {0: predictions[0]}}, labels, 2, 300, 0)
     evidence = compare(found["a"], found["b"], [(0, 0)], confidence=0.95, seed=0)
-    assert evidence["p"] == 1
-    assert evidence["difference_accuracy_interval"] == evidence["difference_mcc_interval"] == [0, 0]
+    assert evidence.p == 1
+    assert evidence.difference_accuracy_interval == evidence.difference_mcc_interval == (0, 0)
 
 
 def test_exchanging_the_sides_changes_only_the_sign():
@@ -202,10 +202,10 @@ def test_exchanging_the_sides_changes_only_the_sign():
     found = bootstrap({"a": {0: a[0]}, "b": {0: b[0]}}, labels, 2, 500, 0)
     one = compare(found["a"], found["b"], [(0, 0)], confidence=0.9, seed=0)
     other = compare(found["b"], found["a"], [(0, 0)], confidence=0.9, seed=0)
-    assert other["p"] == one["p"]
-    assert other["difference_mcc"] == -one["difference_mcc"]
-    assert other["difference_accuracy_interval"] == pytest.approx(
-        [-x for x in one["difference_accuracy_interval"][::-1]]
+    assert other.p == one.p
+    assert other.difference_mcc == -one.difference_mcc
+    assert other.difference_accuracy_interval == pytest.approx(
+        tuple(-x for x in one.difference_accuracy_interval[::-1])
     )
 
 
@@ -222,32 +222,37 @@ def test_equal_systems_whose_seeds_scatter_are_seldom_told_apart():
             systems[name] = one_system(np.where(latent > 0, labels, 1 - labels))
         found = bootstrap(systems, labels, 2, 499, number)
         a, b = found["a"], found["b"]
-        ours += compare(a, b, [(0, 0)], confidence=0.95, seed=number)["p"] < 0.05
+        ours += compare(a, b, [(0, 0)], confidence=0.95, seed=number).p < 0.05
         sentences_only += bootstrap_p(a.resampled_accuracy.mean(axis=0) - b.resampled_accuracy.mean(axis=0)) < 0.05
-        pooled_mcnemar += mcnemar(a.right.ravel(), b.right.ravel())["p"] < 0.05
+        pooled_mcnemar += mcnemar(a.right.ravel(), b.right.ravel()).p < 0.05
     assert ours / experiments <= 0.1
     assert sentences_only / experiments > 0.2
     assert pooled_mcnemar / experiments > 0.3
 
 
 def claim(difference=0.05, p=0.001, **changes):
-    return {
+    values = {
         "better": "lora-gpt2",
         "worse": "distilrnn-gpt2",
         "better_kind": "teacher",
         "worse_kind": "distilled",
         "split": "in_domain_dev",
+        "family": "order",
         "seeds": {"better": [0, 1], "worse": [0, 1]},
         "difference_accuracy": difference,
-        "difference_accuracy_interval": [difference - 0.022, difference + 0.022],
+        "difference_accuracy_interval": (difference - 0.022, difference + 0.022),
+        "difference_mcc": 0.1,
+        "difference_mcc_interval": (0.0, 0.2),
+        "mcnemar": {"b": 3, "c": 1, "p": 0.5, "by_seed": []},
         "p": p,
         **changes,
     }
+    return Claim.model_validate(values)
 
 
 def test_holm_is_statsmodels_and_scales_the_smallest_by_the_number_of_claims():
     ps = [0.04, 0.001, 0.03, 0.5]
-    found = [c["p_holm"] for c in holm_verdicts([claim(p=p) for p in ps], 0.95, 10_000)]
+    found = [c.p_holm for c in holm_verdicts([claim(p=p) for p in ps], 0.95, 10_000)]
     assert found == pytest.approx([0.09, 0.004, 0.09, 0.5])
     assert found == pytest.approx(multipletests(ps, method="holm")[1])
 
@@ -264,59 +269,30 @@ def test_holm_is_statsmodels_and_scales_the_smallest_by_the_number_of_claims():
 )
 def test_verdicts_are_corrected_for_all_claims(difference, p, others, verdict):
     claims = [claim(difference, p), *[claim(p=0.9) for _ in range(others)]]
-    assert holm_verdicts(claims, 0.95, 10_000)[0]["verdict"] == verdict
+    assert holm_verdicts(claims, 0.95, 10_000)[0].verdict == verdict
 
 
 def test_the_confidence_sets_the_level():
-    assert holm_verdicts([claim(p=0.06)], 0.9, 10_000)[0]["verdict"] == "holds"
+    assert holm_verdicts([claim(p=0.06)], 0.9, 10_000)[0].verdict == "holds"
 
 
 def test_no_claims():
     assert holm_verdicts([], 0.95, 100) == []
 
 
-def test_sentences():
-    holds, fails, undecided = (
-        holm_verdicts([claim(d, p)], 0.95, 10_000)[0]["sentence"]
-        for d, p in ((0.053, 0.0004), (-0.053, 0.0123), (0.004, 0.7))
-    )
-    assert holds == (
-        "Teacher lora-gpt2 beats distilled student distilrnn-gpt2 on in_domain_dev by 5.3 points of accuracy "
-        "(95 % interval 3.1 to 7.5; p < 0.001 after Holm): the claim holds."
-    )
-    assert fails == (
-        "Teacher lora-gpt2 loses to distilled student distilrnn-gpt2 on in_domain_dev by 5.3 points of accuracy "
-        "(95 % interval -7.5 to -3.1; p = 0.012 after Holm): the claim fails."
-    )
-    assert undecided == (
-        "Teacher lora-gpt2 is not told apart from distilled student distilrnn-gpt2 on in_domain_dev by its +0.4 points "
-        "of accuracy (95 % interval -1.8 to 2.6; p = 0.700 after Holm): the claim is undecided."
-    )
-
-
-def test_a_sentence_tells_of_single_seeds():
-    single = {"better": [0], "worse": [0, 1]}
-    assert "after Holm; one seed of lora-gpt2): " in holm_verdicts([claim(seeds=single)], 0.95, 10_000)[0]["sentence"]
-
-    both = {"better": [0], "worse": [3]}
-    said = holm_verdicts([claim(seeds=both)], 0.95, 10_000)[0]["sentence"]
-    assert "after Holm; one seed of lora-gpt2 and of distilrnn-gpt2): " in said
-
-
-@pytest.mark.parametrize(("p", "said"), [(0.00099, "p < 0.001 after"), (0.001, "p = 0.001 after")])
-def test_a_sentence_rounds_no_p_to_zero(p, said):
-    assert said in holm_verdicts([claim(p=p)], 0.95, 10_000)[0]["sentence"]
-
-
 @pytest.mark.parametrize(("resamples", "possible"), [(38, False), (40, True)])
 def test_a_verdict_needs_resamples_for_the_smallest_p_that_there_can_be(resamples, possible):
     """The smallest p is 2 / (resamples + 1)."""
-    sentence = holm_verdicts([claim(p=0.5)], 0.95, resamples)[0]["sentence"]
-    assert (" after Holm; too few resamples to decide): " not in sentence) is possible
+    assert holm_verdicts([claim(p=0.5)], 0.95, resamples)[0].decidable is possible
 
 
-def test_a_sentence_tells_that_no_verdict_was_possible():
+def test_few_resamples_decide_nothing():
     few = holm_verdicts([claim(p=2 / 101) for _ in range(4)], 0.95, 100)
-    assert {c["verdict"] for c in few} == {"undecided"}
-    assert all("too few resamples to decide" in c["sentence"] for c in few)
-    assert "too few" not in claim_sentence(holm_verdicts([claim()], 0.95, 100)[0], 0.95)
+    assert {(c.verdict, c.decidable) for c in few} == {("undecided", False)}
+
+
+def test_the_controls_do_not_weaken_the_tests_of_the_order():
+    order, controls = [claim(p=0.02)], [claim(p=0.9, family="control") for _ in range(9)]
+    found = holm_verdicts([controls[0], *order, *controls[1:]], 0.95, 10_000)
+    assert found[1].p_holm == 0.02 and found[1].verdict == "holds"
+    assert [c.family for c in found] == ["control", "order", *["control"] * 8]

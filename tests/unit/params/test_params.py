@@ -212,6 +212,7 @@ def test_systems_are_named_in_the_order_of_the_table():
         ("distilgru-big", "distilled", "big", "gru", (3, 4)),
         ("rnn", "baseline", None, "rnn", (3, 4)),
         ("gru", "baseline", None, "gru", (3, 4)),
+        ("linear", "linear", None, None, (0,)),
     ]
 
 

@@ -42,19 +42,19 @@ def test_data_training_costs_and_exports_are_the_runs(results, card):
     data = {row[0]: row[1] for row in rows(card, "Data")}
     assert data["in-domain dev"] == str(SIZES["in_domain_dev"])
     assert f"`{results.corpus['hash']}`" in card
-    names = [system.name for system in results.systems]
+    names = [system.title for system in results.systems]
     for section in ("Training", "Costs"):
         assert [row[0] for row in rows(card, section)[1:]] == names
     trained = {row[0]: row for row in rows(card, "Training")}
-    assert trained["lora-gpt2"][1] == "models/gpt2, lora, rank 4 on all-linear"
-    assert "on the probabilities of gpt2" in trained["distilrnn-gpt2"][1]
-    assert trained["rnn"][3] == "0, 1, 2, 3, 4"
+    assert trained["Teacher gpt2 (LoRA)"][1] == "models/gpt2, lora, rank 4 on all-linear"
+    assert "on the probabilities of gpt2" in trained["RNN distilled from gpt2"][1]
+    assert trained["RNN on labels"][3] == "0, 1, 2, 3, 4"
     best = [run["best_epoch"] for run in results.details["rnn"]["seeds"].values()]
-    assert trained["rnn"][4] == ", ".join(map(str, best))
+    assert trained["RNN on labels"][4] == ", ".join(map(str, best))
     exports = {row[0]: row for row in rows(card, "As ONNX")[1:]}
-    assert list(exports) == [system.name for system in results.systems if system.student]
-    assert exports["rnn"][1:5] == ["25.0 MB", "24.9 MB", "6.30 MB", "2.4e−07"]
-    assert exports["rnn"][6].endswith("(−0.2)")
+    assert list(exports) == [system.title for system in results.systems if system.student]
+    assert exports["RNN on labels"][1:5] == ["25.0 MB", "24.9 MB", "6.30 MB", "2.4e−07"]
+    assert exports["RNN on labels"][6].endswith("(−0.2)")
     assert "Example CPU" in card
 
 
@@ -64,15 +64,15 @@ def test_limits_say_who_is_not_above_the_majority_class(results):
     always = comparison.rows[0].scores["in_domain_dev"]["accuracy"].mean
     for row in comparison.rows[1:]:
         low, high = row.scores["in_domain_dev"]["accuracy"].interval
-        below = f"{row.system} is worse than always saying the most frequent class on in-domain dev"
-        unclear = f"{row.system} is not shown to be better than always saying the most frequent class on in-domain dev"
+        below = f"{row.title} is worse than always saying the most frequent class on in-domain dev"
+        unclear = f"{row.title} is not shown to be better than always saying the most frequent class on in-domain dev"
         assert (below in said, unclear in said) == (high < always, low <= always <= high)
-    assert "lora-gpt2 is" not in said
-    assert "rnn is worse" in said
+    assert "Teacher gpt2 (LoRA) is" not in said
+    assert "RNN on labels is worse" in said
     assert "One seed only" not in said
     alone = [replace(row, seeds=1) if row.system == "rnn" else row for row in comparison.rows]
     assert any(
-        limit == "One seed only, so a spread over seeds is not known: rnn."
+        limit == "One seed only, so a spread over seeds is not known: RNN on labels."
         for limit in limits(results, replace(comparison, rows=alone))
     )
 
@@ -83,7 +83,7 @@ def test_the_hardest_sources_are_named(results, card):
         source: sum(run["in_domain_dev"]["by_source"][source]["accuracy"] for run in runs) / len(runs)
         for source in runs[0]["in_domain_dev"]["by_source"]
     }
-    said = next(row[2] for row in rows(card, "Limits") if row[:2] == ["rnn", "in-domain dev"])
+    said = next(row[2] for row in rows(card, "Limits") if row[:2] == ["RNN on labels", "in-domain dev"])
     found = sorted(means, key=means.get)[:3]
     assert all(source in said for source in found if source != HOSTILE)
     assert said.startswith(found[0])

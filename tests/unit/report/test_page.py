@@ -122,7 +122,7 @@ def test_hostile_class_names_and_four_classes(tmp_path):
     classes = ("<b>bold", "two & three", "c", "d")
     page = page_of(tmp_path, classes=classes)
     assert "b" not in {tag for tag, _ in page.tags}
-    confusion = page.tables["rnn, in-domain dev (one seed)"]
+    confusion = page.tables["RNN on labels, in-domain dev (one seed)"]
     assert confusion[0] == ["", *(f"predicted {name}" for name in classes)]
     counts = read_results(tmp_path / "params.json").details["rnn"]["seeds"]["0"]["in_domain_dev"]["confusion"]
     assert [row[1:] for row in confusion[1:]] == [[str(cell) for cell in row] for row in counts]
@@ -131,15 +131,16 @@ def test_hostile_class_names_and_four_classes(tmp_path):
 def test_numbers_of_the_page_are_those_of_the_files(written, page):
     results = read_results(written)
     rows = {row[0]: row for row in page.tables["Comparison of the systems"][1:]}
-    assert next(iter(rows)) == "majority"
+    assert next(iter(rows)) == "Majority class"
     for name, metrics in results.metrics.items():
-        assert rows[name][3].startswith(f"{100 * metrics['in_domain_dev']['accuracy']:.1f}")
+        assert rows[results.titles[name]][3].startswith(f"{100 * metrics['in_domain_dev']['accuracy']:.1f}")
     runs = page.tables["Every run (training and validation accuracy at the best epoch)"][1:]
-    assert len(runs) == 2 + 2 + 5 + 5 + 5
+    assert len(runs) == 2 + 2 + 5 + 5 + 5 + 1
+    assert runs[-1][:3] == ["Linear on labels", "0", "–"]
     last = results.details["rnn"]["seeds"]["4"]
-    assert runs[-1][:3] == ["rnn", "4", str(last["best_epoch"])]
-    assert runs[-1][5] == f"{100 * last['in_domain_dev']['accuracy']:.2f}"
-    added = page.tables["rnn, in-domain dev (5 seeds added)"][1:]
+    assert runs[-2][:3] == ["RNN on labels", "4", str(last["best_epoch"])]
+    assert runs[-2][5] == f"{100 * last['in_domain_dev']['accuracy']:.2f}"
+    added = page.tables["RNN on labels, in-domain dev (5 seeds added)"][1:]
     assert sum(int(cell) for row in added for cell in row[1:]) == 5 * 527
 
 
@@ -149,7 +150,8 @@ def test_what_int8_costs_stands_beside_the_student(written):
     for row in section.split("<tr>")[2:]:
         assert "<td>25.0 MB</td><td>24.9 MB</td><td>6.30 MB</td><td>2.4e−07</td>" in "".join(row.split("\n"))
         assert row.count("(−0.2)") == 4  # accuracy and MCC on both dev sets
-    assert re.findall(r'<th scope="row">([\w-]+)', section) == ["distilrnn-gpt2", "distilrnn-gpt2-medium", "rnn"]
+    named = ["RNN distilled from gpt2", "RNN distilled from gpt2-medium", "RNN on labels"]
+    assert re.findall(r'<th scope="row">([\w -]+)', section) == named
 
 
 def test_the_page_is_accessible(page):
@@ -266,7 +268,7 @@ def test_the_script_prints_the_table_and_the_path(tmp_path):
     params = write_experiment(tmp_path, make_experiment(seeds=(0,)))
     done = subprocess.run([sys.executable, SCRIPT, "--experiment", params], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "majority" in done.stdout and done.stdout.rstrip().endswith(f"Report: {tmp_path / 'report.html'}")
+    assert "Majority" in done.stdout and done.stdout.rstrip().endswith(f"Report: {tmp_path / 'report.html'}")
     params.unlink()
     failed = subprocess.run([sys.executable, SCRIPT, "--experiment", params], capture_output=True, text=True)
     assert failed.returncode == 2
