@@ -33,6 +33,7 @@ PARAMS = {
     "bases": {"tiny": {"epochs": 1}},
     "tokenize": {"max_length": None},
     "selection": {"validation": "train_holdout"},
+    "linear": {"c": [1]},
     "teachers": {"tiny": {"base": "tiny", "seeds": [0]}},
     "students": {
         "rnn": {"tokenizer": "tiny", "distil": {"temperature": 2.0}},
@@ -48,6 +49,7 @@ REAL = {
     "bases": {"tiny": {"vocabulary": 300, "width": 16, "layers": 1, "heads": 2, "context": 256, "epochs": 1}},
     "tokenize": {"max_length": None},
     "selection": {"validation": "train_holdout"},
+    "linear": {"c": [1]},
     "teachers": {"tiny": {"base": "tiny", "training": {"epochs": 1}}},
     "students": {"rnn": {"tokenizer": "tiny", "model": {"embedding": 8, "hidden": 8}, "training": {"epochs": 1}}},
     "evaluate": {"resamples": 100},

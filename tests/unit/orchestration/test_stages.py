@@ -166,7 +166,9 @@ def test_every_phase_has_a_stage_that_runs_its_rule():
 def test_params_files_name_what_the_stages_read(path):
     """DVC does not know the defaults, so these keys have to be written out."""
     params = yaml.safe_load(path.read_text())
-    assert {"experiment", "seeds", "corpus", "bases", "tokenize", "selection", "teachers", "students"} <= set(params)
+    assert {"experiment", "seeds", "corpus", "bases", "tokenize", "selection", "teachers", "students", "linear"} <= set(
+        params
+    )
     assert "max_length" in params["tokenize"]
 
 
