@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -33,6 +34,8 @@ class Predictor:
     width: int | None
     """Tokens to which sentences are padded; None: to the longest of a batch."""
     model: Model
+    threads: int = 1
+    """Batches that are computed at a time, where `model` uses one core."""
 
     def probabilities(self, sentences: Sequence[str], batch_size: int = BATCH) -> np.ndarray:
         """Class probabilities, float32 [sentences, classes].
@@ -46,12 +49,21 @@ class Predictor:
         if not lengths.all():
             raise InputError(f"sentence {int(lengths.argmin()) + 1} has no token: write something in it")
         probabilities = np.empty((len(ids), len(self.classes)), np.float32)
-        for rows in sorted_batches(lengths, batch_size):
+
+        def classify(rows: np.ndarray) -> None:
             width = int(lengths[rows[0]]) if self.width is None else self.width
             padded = np.full((len(rows), width), self.pad_id, np.int64)
             for place, row in enumerate(rows.tolist()):
                 padded[place, : len(ids[row])] = ids[row]
             probabilities[rows] = _softmax(self.model(padded, lengths[rows]))
+
+        batches = sorted_batches(lengths, batch_size)
+        if self.threads == 1 or len(batches) == 1:
+            for rows in batches:
+                classify(rows)
+        else:
+            with ThreadPoolExecutor(self.threads) as threads:
+                list(threads.map(classify, batches))
         return probabilities
 
     def predict(self, sentences: Sequence[str]) -> list[str]:
@@ -76,19 +88,19 @@ class Classifier(Protocol):
         """The most probable class of each sentence."""
 
 
-def load_predictor(checkpoint: Path | str, base: Path | None = None) -> Classifier:
+def load_predictor(checkpoint: Path | str, base: Path | None = None, threads: int = 1) -> Classifier:
     """The system in a student.safetensors, an exported student.onnx, a linear.safetensors or an adapter.safetensors.
 
     A student's file has all it needs. An ONNX file needs the files that were exported with it, and onnxruntime. An
-    adapter's base is looked for among the bases of its experiment, where `base` does not name its folder. Raises
-    InputError.
+    adapter's base is looked for among the bases of its experiment, where `base` does not name its folder. A
+    student computes `threads` batches at a time. Raises InputError.
     """
     checkpoint = Path(checkpoint)
     if checkpoint.suffix == ".onnx":
         return _onnx_predictor(checkpoint)
     header = read_header(checkpoint)
     if header["kind"] == "student":
-        return _student_predictor(checkpoint)
+        return _student_predictor(checkpoint, threads)
     if header["kind"] == "linear":
         from distilrnn.models.linear import load_linear
 
@@ -101,7 +113,7 @@ def load_predictor(checkpoint: Path | str, base: Path | None = None) -> Classifi
     return _teacher_predictor(checkpoint, header, base)
 
 
-def _student_predictor(checkpoint: Path) -> Predictor:
+def _student_predictor(checkpoint: Path, threads: int) -> Predictor:
     from tokenizers import Tokenizer
 
     from distilrnn.models.numpy_student import load_numpy_student
@@ -109,7 +121,13 @@ def _student_predictor(checkpoint: Path) -> Predictor:
     student, tokenizer, header = load_numpy_student(checkpoint)
     width = header["max_length"] if header["model"]["pooling"] == "last_step" else None
     return Predictor(
-        header["classes"], Tokenizer.from_str(tokenizer), header["pad_id"], header["max_length"], width, student
+        header["classes"],
+        Tokenizer.from_str(tokenizer),
+        header["pad_id"],
+        header["max_length"],
+        width,
+        student,
+        threads,
     )
 
 

@@ -33,12 +33,14 @@ def predict(
     if sentences and file:
         raise InputError("both sentences and --file are given: choose one")
     lines = enumerate(sentences, 1) if sentences else numbered_lines(file)
-    if threads is not None:  # read by numpy and the tokenizers when they are loaded, and by torch
-        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"):
-            os.environ[name] = str(threads)
+    # Read by numpy, torch and the tokenizers when they are loaded. Batches are computed side by side, each on one core:
+    # numpy's own threads would mostly wait for each other.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    if threads is not None:
+        os.environ.update(OMP_NUM_THREADS=str(threads), RAYON_NUM_THREADS=str(threads))
     from distilrnn.inference import load_predictor
 
-    predictor = load_predictor(checkpoint, base)
+    predictor = load_predictor(checkpoint, base, threads or len(os.sched_getaffinity(0)))
     where = "argument" if sentences else str(file or "standard input")
     for chunk in _chunks(lines):
         for number, sentence in chunk:

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,7 @@ class NumpyStudent:
     """float32 [rows, embedding]; grows by the initial vectors of unknown ids."""
     table: np.ndarray | None = field(init=False, default=None)
     """The first layer's gates [rows, directions x gates x hidden] for every row, once that has become cheaper."""
+    growing: Lock = field(init=False, default_factory=Lock)
 
     def __post_init__(self) -> None:
         self.row_of = np.full(self.vocabulary, -1, np.int64)
@@ -58,13 +60,18 @@ class NumpyStudent:
         """The rows of these ids; one that training never saw gets the vector that a full embedding began with."""
         rows = self.row_of[ids]
         if (rows < 0).any():
-            new = np.unique(ids[rows < 0])
-            vectors = initial_embeddings(self.seed, new, self.params.embedding)
-            self.row_of[new] = len(self.embeddings) + np.arange(len(new))
-            self.embeddings = np.concatenate([self.embeddings, vectors])
-            self.table = None
+            with self.growing:
+                self._grow(ids)
             rows = self.row_of[ids]
         return rows
+
+    def _grow(self, ids: np.ndarray) -> None:
+        new = np.unique(ids[self.row_of[ids] < 0])
+        vectors = initial_embeddings(self.seed, new, self.params.embedding)
+        first = len(self.embeddings)
+        self.table = None
+        self.embeddings = np.concatenate([self.embeddings, vectors])
+        self.row_of[new] = first + np.arange(len(new))  # last: other threads look here first
 
     def _pool(self, rows: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """Rows [tokens, sentences], the longest sentence first, to [sentences, directions x hidden]."""
@@ -92,12 +99,13 @@ class NumpyStudent:
 
     def _first_gates(self, rows: np.ndarray) -> list[np.ndarray]:
         """The first layer's gates by direction: looked up for much text, computed for little."""
-        size = len(self.embeddings) * len(self._directions) * len(self.weights["recurrent.weight_ih_l0"]) * 4
-        if self.table is None and rows.size >= len(self.embeddings) and size <= LARGEST_TABLE:
-            self.table = np.concatenate(self._gates(self.embeddings, 0), axis=-1)
-        if self.table is None:
-            return self._gates(self.embeddings[rows], 0)
-        return np.split(self.table[rows], len(self._directions), axis=-1)
+        embeddings, table = self.embeddings, self.table
+        if table is None or len(table) < len(embeddings):
+            size = len(embeddings) * len(self._directions) * len(self.weights["recurrent.weight_ih_l0"]) * 4
+            if rows.size < len(embeddings) or size > LARGEST_TABLE:
+                return self._gates(embeddings[rows], 0)
+            table = self.table = np.concatenate(self._gates(embeddings, 0), axis=-1)
+        return np.split(table[rows], len(self._directions), axis=-1)
 
     def _gates(self, inputs: np.ndarray, layer: int) -> list[np.ndarray]:
         """Inputs [..., features] to W x + b [..., gates x hidden], for each direction."""
