@@ -15,8 +15,8 @@ from distilrnn.data.encoded import read_summary
 from distilrnn.data.grammar import generate
 from distilrnn.data.tokenizer import END_OF_TEXT as END
 from distilrnn.data.tokenizer import load_tokenizer
+from distilrnn.models.adapters import save_adapter
 from distilrnn.models.bases import read_base, save_base
-from distilrnn.models.checkpoints import save_adapter
 from distilrnn.models.teacher import build_teacher
 from distilrnn.params.base import BaseParams
 from distilrnn.params.splits import SPLITS, TRAIN

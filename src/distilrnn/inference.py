@@ -163,7 +163,7 @@ def _teacher_predictor(adapter: Path, header: dict, base: Path | None) -> Predic
         import torch
 
         from distilrnn.data.tokenizer import load_tokenizer
-        from distilrnn.models.checkpoints import load_teacher
+        from distilrnn.models.adapters import load_teacher
 
     folder = base if base is not None else find_base(adapter, header["base_hash"])
     teacher, header = load_teacher(folder, adapter)

@@ -160,8 +160,8 @@ def new_repository(path: Path, stand_in: bool = True) -> Repository:
         for script in (path / "workflow" / "scripts").glob("*.py"):
             if script.name != "experiment.py":
                 shutil.copy(STAND_IN, script)
-        repository.distilrnn("stages")
     repository.set_params(PARAMS)
+    repository.distilrnn("code")
     repository.run("git", "init", "--quiet")
     (path / ".git" / "info" / "exclude").write_text("ran.txt\n")
     repository.commit("The workflow")

@@ -34,7 +34,7 @@ def test_a_longer_list_trains_what_is_new_alone(tmp_path):
     repository.snakemake()
     new = {f"demo/students/rnn/temperature=4.0/{of}/seed0" for of in ("tiny", "both")}
     assert {run for run in repository.ran() if run.startswith("demo/")} == new
-    repository.distilrnn("record")
+    repository.distilrnn("sync")
     assert repository.agree()
 
 
@@ -42,7 +42,7 @@ def test_a_queue_of_dvc_runs_every_value(tmp_path):
     repository = new_repository(tmp_path / "repository")
     repository.set_params(PARAMS | {"students": {"rnn": {"tokenizer": "tiny", "distil": {"temperature": 2.0}}}})
     repository.snakemake()
-    repository.distilrnn("record")
+    repository.distilrnn("sync")
     repository.commit("Results")
     repository.dvc("exp", "run", "--queue", "--set-param", "students.rnn.distil.temperature=4.0,8.0")
     repository.dvc("exp", "run", "--run-all")
@@ -52,7 +52,7 @@ def test_a_queue_of_dvc_runs_every_value(tmp_path):
         4.0,
         8.0,
     }
-    metrics = [run["metrics"]["results/demo/metrics.json"]["data"]["value"] for run in runs]
+    metrics = [run["metrics"]["results/demo/scores/rnn.json"]["data"]["value"] for run in runs]
     assert len(set(metrics)) == 2
 
 

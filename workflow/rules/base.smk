@@ -7,8 +7,6 @@ rule base:
     input:
         corpus=lambda w: files.files_of(EXPERIMENT, "corpus") if EXPERIMENT.bases[w.base].model == "pretrain" else [],
         model=lambda w: external_files(EXPERIMENT.bases[w.base].model),
-        script="workflow/scripts/base.py",
-        modules=modules("workflow/scripts/base.py"),
     output:
         files.base_files(ROOT, "{base}"),
     log:
@@ -21,9 +19,10 @@ rule base:
         mem_mb=8000,
         runtime=60,
     params:
+        code=code_version("base"),
         options=lambda w: options(EXPERIMENT.bases[w.base]),
         corpus=lambda w, input: f"--corpus {folder(input.corpus)}" if input.corpus else "",
         output=lambda w, output: folder(output),
     shell:
-        "python {input.script} {params.options} {params.corpus} --threads {threads} --gpus {resources.gpu}"
+        "python workflow/scripts/base.py {params.options} {params.corpus} --threads {threads} --gpus {resources.gpu}"
         " --output {params.output} 2>&1 | tee {log}"

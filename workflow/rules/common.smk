@@ -13,7 +13,7 @@ from distilrnn.artifacts import layout
 from distilrnn.cli.options import options
 from distilrnn.errors import InputError
 from distilrnn.orchestration import stages as files
-from distilrnn.orchestration.code import modules
+from distilrnn.orchestration.code import code_version
 from distilrnn.orchestration.locks import lock_note
 from distilrnn.orchestration.stages import external_files
 from distilrnn.params.experiment import validate_experiment

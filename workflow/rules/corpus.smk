@@ -4,9 +4,6 @@
 rule experiment:
     message:
         "Parameters, checked and complete"
-    input:
-        script="workflow/scripts/experiment.py",
-        modules=modules("workflow/scripts/experiment.py"),
     output:
         ROOT / "params.json",
     log:
@@ -18,9 +15,10 @@ rule experiment:
         mem_mb=500,
         runtime=5,
     params:
+        code=code_version("experiment"),
         json=shlex.quote(EXPERIMENT.model_dump_json()),
     shell:
-        "python {input.script} --experiment-json {params.json} --output {output} 2>&1 | tee {log}"
+        "python workflow/scripts/experiment.py --experiment-json {params.json} --output {output} 2>&1 | tee {log}"
 
 
 rule corpus:
@@ -28,8 +26,6 @@ rule corpus:
         "Corpus"
     input:
         source=files.corpus_sources(EXPERIMENT.corpus),
-        script="workflow/scripts/corpus.py",
-        modules=modules("workflow/scripts/corpus.py"),
     output:
         files.files_of(EXPERIMENT, "corpus"),
     log:
@@ -41,10 +37,11 @@ rule corpus:
         mem_mb=1000,
         runtime=10,
     params:
+        code=code_version("corpus"),
         options=options(EXPERIMENT.corpus),
         output=lambda w, output: folder(output),
     shell:
-        "python {input.script} {params.options} --output {params.output} 2>&1 | tee {log}"
+        "python workflow/scripts/corpus.py {params.options} --output {params.output} 2>&1 | tee {log}"
 
 
 rule tokens:
@@ -53,8 +50,6 @@ rule tokens:
     input:
         corpus=files.files_of(EXPERIMENT, "corpus"),
         tokenizer=tokenizer_files,
-        script="workflow/scripts/tokens.py",
-        modules=modules("workflow/scripts/tokens.py"),
     output:
         files.token_files(ROOT, "{tokenizer}", EXPERIMENT.corpus.splits),
     log:
@@ -66,10 +61,11 @@ rule tokens:
         mem_mb=2000,
         runtime=10,
     params:
+        code=code_version("tokens"),
         options=f"--max-length {EXPERIMENT.tokenize.max_length}" if EXPERIMENT.tokenize.max_length else "",
         corpus=lambda w, input: folder(input.corpus),
         tokenizer=lambda w: shlex.quote(str(tokenizer_source(w))),
         output=lambda w, output: folder(output),
     shell:
-        "python {input.script} {params.options} --corpus {params.corpus} --tokenizer {params.tokenizer}"
+        "python workflow/scripts/tokens.py {params.options} --corpus {params.corpus} --tokenizer {params.tokenizer}"
         " --output {params.output} 2>&1 | tee {log}"

@@ -10,8 +10,6 @@ rule measure:
         bases=files.files_of(EXPERIMENT, "base"),
         tokens=files.files_of(EXPERIMENT, "tokens"),
         systems=files.files_of(EXPERIMENT, "teacher", "student", "baseline", "linear"),
-        script="workflow/scripts/measure.py",
-        modules=modules("workflow/scripts/measure.py"),
     output:
         files.files_of(EXPERIMENT, "measure"),
     log:
@@ -22,8 +20,10 @@ rule measure:
     resources:
         mem_mb=8000,
         runtime=60,
+    params:
+        code=code_version("measure"),
     shell:
-        "python {input.script} --experiment {input.experiment} 2>&1 | tee {log}"
+        "python workflow/scripts/measure.py --experiment {input.experiment} 2>&1 | tee {log}"
 
 
 rule evaluate:
@@ -33,8 +33,6 @@ rule evaluate:
         experiment=files.files_of(EXPERIMENT, "experiment"),
         corpus=files.files_of(EXPERIMENT, "corpus"),
         systems=files.files_of(EXPERIMENT, "teacher", "logits", "student", "baseline", "linear"),
-        script="workflow/scripts/evaluate.py",
-        modules=modules("workflow/scripts/evaluate.py"),
     output:
         report(ROOT / "metrics.json", caption="../report/metrics.rst", category="Comparison"),
         [file for file in files.evaluation_files(EXPERIMENT) if file != f"{ROOT}/metrics.json"],
@@ -46,5 +44,7 @@ rule evaluate:
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        code=code_version("evaluate"),
     shell:
-        "python {input.script} --experiment {input.experiment} 2>&1 | tee {log}"
+        "python workflow/scripts/evaluate.py --experiment {input.experiment} 2>&1 | tee {log}"

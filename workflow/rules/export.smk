@@ -8,8 +8,6 @@ rule export:
         experiment=files.files_of(EXPERIMENT, "experiment"),
         tokens=files.files_of(EXPERIMENT, "tokens"),
         systems=files.files_of(EXPERIMENT, "teacher", "student", "baseline", "linear"),
-        script="workflow/scripts/export.py",
-        modules=modules("workflow/scripts/export.py"),
     output:
         files.files_of(EXPERIMENT, "export"),
     log:
@@ -20,5 +18,7 @@ rule export:
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        code=code_version("export"),
     shell:
-        "python {input.script} --experiment {input.experiment} --threads {threads} 2>&1 | tee {log}"
+        "python workflow/scripts/export.py --experiment {input.experiment} --threads {threads} 2>&1 | tee {log}"

@@ -6,8 +6,6 @@ rule linear:
         "Linear classifier of the labels"
     input:
         corpus=files.files_of(EXPERIMENT, "corpus"),
-        script="workflow/scripts/linear.py",
-        modules=modules("workflow/scripts/linear.py"),
     output:
         files.linear_files(ROOT, "labels", 0),
     log:
@@ -19,8 +17,9 @@ rule linear:
         mem_mb=4000,
         runtime=30,
     params:
+        code=code_version("linear"),
         options=options(EXPERIMENT.linear, EXPERIMENT.selection),
         corpus=lambda w, input: folder(input.corpus),
         output=lambda w, output: folder(output),
     shell:
-        "python {input.script} {params.options} --corpus {params.corpus} --output {params.output} 2>&1 | tee {log}"
+        "python workflow/scripts/linear.py {params.options} --corpus {params.corpus} --output {params.output} 2>&1 | tee {log}"

@@ -11,8 +11,6 @@ rule report:
         costs=files.files_of(EXPERIMENT, "measure"),
         metrics=files.files_of(EXPERIMENT, "evaluate"),
         exports=files.files_of(EXPERIMENT, "export"),
-        script="workflow/scripts/report.py",
-        modules=modules("workflow/scripts/report.py"),
     output:
         report(ROOT / "report.html", caption="../report/page.rst", category="Comparison"),
         report(ROOT / "table.md", caption="../report/table.rst", category="Comparison"),
@@ -31,5 +29,7 @@ rule report:
     resources:
         mem_mb=2000,
         runtime=15,
+    params:
+        code=code_version("report"),
     shell:
-        "python {input.script} --experiment {input.experiment} 2>&1 | tee {log}"
+        "python workflow/scripts/report.py --experiment {input.experiment} 2>&1 | tee {log}"

@@ -7,8 +7,6 @@ rule student:
     input:
         tokens=tokens_of_student,
         teacher=logits_for_student,
-        script="workflow/scripts/student.py",
-        modules=modules("workflow/scripts/student.py"),
     output:
         files.student_files(ROOT, "{student}", "{teacher}", "{seed}"),
     log:
@@ -21,6 +19,7 @@ rule student:
         mem_mb=8000,
         runtime=240,
     params:
+        code=code_version("student"),
         options=lambda w: options(
             EXPERIMENT.students[w.student].model, EXPERIMENT.students[w.student].training, EXPERIMENT.selection
         ),
@@ -29,7 +28,7 @@ rule student:
         tokens=lambda w, input: folder(input.tokens),
         output=lambda w, output: folder(output),
     shell:
-        "python {input.script} {params.options} {params.distil} {params.teacher_logits}"
+        "python workflow/scripts/student.py {params.options} {params.distil} {params.teacher_logits}"
         " --tokens {params.tokens} --seed {wildcards.seed} --threads {threads} --gpus {resources.gpu}"
         " --output {params.output} 2>&1 | tee {log}"
 
@@ -39,8 +38,6 @@ rule baseline:
         "Baseline {wildcards.student}, seed {wildcards.seed}"
     input:
         tokens=tokens_of_baseline,
-        script="workflow/scripts/student.py",
-        modules=modules("workflow/scripts/student.py"),
     output:
         files.baseline_files(ROOT, "{student}", "{seed}"),
     log:
@@ -53,11 +50,12 @@ rule baseline:
         mem_mb=8000,
         runtime=240,
     params:
+        code=code_version("baseline"),
         options=lambda w: options(
             EXPERIMENT.baselines[w.student].model, EXPERIMENT.baselines[w.student].training, EXPERIMENT.selection
         ),
         tokens=lambda w, input: folder(input.tokens),
         output=lambda w, output: folder(output),
     shell:
-        "python {input.script} {params.options} --tokens {params.tokens} --seed {wildcards.seed}"
+        "python workflow/scripts/student.py {params.options} --tokens {params.tokens} --seed {wildcards.seed}"
         " --threads {threads} --gpus {resources.gpu} --output {params.output} 2>&1 | tee {log}"

@@ -7,8 +7,6 @@ rule teacher:
     input:
         base=base_of_teacher,
         tokens=tokens_of_teacher,
-        script="workflow/scripts/teacher.py",
-        modules=modules("workflow/scripts/teacher.py"),
     output:
         files.teacher_files(ROOT, "{teacher}", "{seed}"),
     log:
@@ -21,6 +19,7 @@ rule teacher:
         mem_mb=16000,
         runtime=720,
     params:
+        code=code_version("teacher"),
         options=lambda w: options(
             EXPERIMENT.teachers[w.teacher].tuning, EXPERIMENT.teachers[w.teacher].training, EXPERIMENT.selection
         ),
@@ -29,7 +28,7 @@ rule teacher:
         tokens=lambda w, input: folder(input.tokens),
         output=lambda w, output: folder(output),
     shell:
-        "python {input.script} {params.options} {params.pooling} --base {params.base} --tokens {params.tokens}"
+        "python workflow/scripts/teacher.py {params.options} {params.pooling} --base {params.base} --tokens {params.tokens}"
         " --seed {wildcards.seed} --threads {threads} --gpus {resources.gpu} --output {params.output} 2>&1 | tee {log}"
 
 
@@ -40,8 +39,6 @@ rule logits:
         base=base_of_teacher,
         tokens=tokens_of_teacher,
         teacher=files.teacher_files(ROOT, "{teacher}", "{seed}"),
-        script="workflow/scripts/logits.py",
-        modules=modules("workflow/scripts/logits.py"),
     output:
         files.logits_files(ROOT, "{teacher}", "{seed}"),
     log:
@@ -54,10 +51,11 @@ rule logits:
         mem_mb=16000,
         runtime=120,
     params:
+        code=code_version("logits"),
         base=lambda w, input: folder(input.base),
         tokens=lambda w, input: folder(input.tokens),
         adapter=lambda w, input: folder(input.teacher) / "adapter.safetensors",
         output=lambda w, output: folder(output),
     shell:
-        "python {input.script} --base {params.base} --adapter {params.adapter} --tokens {params.tokens}"
+        "python workflow/scripts/logits.py --base {params.base} --adapter {params.adapter} --tokens {params.tokens}"
         " --threads {threads} --gpus {resources.gpu} --output {params.output} 2>&1 | tee {log}"

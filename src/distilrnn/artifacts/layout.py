@@ -12,7 +12,7 @@ results/<experiment>/
     linear/<teacher>/seed<k>/{linear.safetensors,logits.safetensors,run.json}
         <teacher> and <student> of a variant: <name>/<settings>, such as rnn/temperature=2; among the students and
         linear classifiers, <teacher> may also be an ensemble; the linear one of the labels is in linear/labels/seed0
-    costs.json  metrics/<system>.json  metrics.json  curves/<system>.csv  statistics.json
+    costs.json  scores/<system>.json  metrics/<system>.json  metrics.json  curves/<system>.csv  statistics.json
     exports/<system>/{student.onnx,student.int8.onnx,tokenizer.json,export.json}
     table.md  table.json  figures/*.{png,svg}  report.html  model-card.md
 """

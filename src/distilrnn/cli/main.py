@@ -6,11 +6,13 @@ from distilrnn.cli import options
 from distilrnn.cli.doctor import doctor
 from distilrnn.cli.export import export
 from distilrnn.cli.predict import predict
-from distilrnn.cli.workflow import record, stages, sync, targets
+from distilrnn.cli.workflow import code, make, new, sync
 
 commands = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, help=__doc__)
-for command in (predict, targets, record, sync, stages, doctor):
+for command in (predict, new, sync, doctor):
     commands.command()(command)
+for command in (make, code):
+    commands.command(hidden=True)(command)
 commands.add_typer(export, name="export")
 
 

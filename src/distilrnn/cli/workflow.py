@@ -1,9 +1,10 @@
-"""Commands that keep Snakemake and DVC in agreement: targets, record, sync and stages."""
+"""Commands that join Snakemake and DVC: new, make, sync, accept and code."""
 
 import json
-import re
+import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,144 +18,159 @@ if TYPE_CHECKING:
 DEFAULT_PARAMS = Path("params.yaml")
 Params = Annotated[Path, typer.Option(help="The experiment's params file.")]
 
-CODE = re.compile(r"^( *)- (workflow/scripts/\w+\.py)\n(?: *- src/.*\n)*", re.MULTILINE)
-"""A script among a stage's dependencies, and the modules listed after it."""
+PROFILE = "profiles/local"
+"""The Snakemake profile of DVC's stages: cores and GPUs. The variable SNAKEMAKE_PROFILE may name another."""
+CODE_STAGE = "workflow/dvc.yaml"
+CODE_FILE = Path("code.json")
 
 
-def targets(
-    phase: Annotated[str, typer.Argument(help="A rule of the workflow, such as teacher.")],
-    name: Annotated[str, typer.Argument(help="The base, tokenizer, teacher or student, where the rule has one.")] = "",
+def new(
+    name: Annotated[str, typer.Argument(help="Name of the experiment: its folders in experiments/ and results/.")],
+    like: Annotated[Path, typer.Option("--from", help="The params file to copy.")] = DEFAULT_PARAMS,
+) -> None:
+    """Add an experiment: experiments/NAME/params.yaml to edit, and the dvc.yaml with which DVC runs it.
+
+    Where params.yaml is there already, only dvc.yaml is written.
+    """
+    from distilrnn.orchestration.experiments import renamed, write_experiment, write_stages
+
+    params = Path("experiments", name, "params.yaml")
+    if params.exists():
+        print(f"wrote {write_stages(params.parent)}")
+        return
+    _, written = write_experiment(renamed(like, name), params.parent)
+    print(f"wrote {' and '.join(map(str, written))}; to run it: snakemake --profile {PROFILE} --configfile {params}")
+
+
+def make(
+    stage: Annotated[str, typer.Argument(help="A rule of the workflow, such as teacher.")],
+    name: Annotated[str, typer.Argument(help="The base, tokenizer, teacher or student, if the rule has one.")] = "",
     params: Params = DEFAULT_PARAMS,
 ) -> None:
-    """Print the files that a phase makes, one a line: what DVC's stages have Snakemake make."""
-    from distilrnn.orchestration.stages import targets as stage_targets
+    """Let Snakemake run one rule alone: the command of each DVC stage.
+
+    Cores and GPUs come from profiles/local, or from the profile that the variable SNAKEMAKE_PROFILE names.
+    """
+    from distilrnn.orchestration.stages import targets
     from distilrnn.params.experiment import read_experiment
 
-    experiment = read_experiment(params)
-    print("\n".join(stage_targets(experiment, phase, name)))
+    files = targets(read_experiment(params), stage, name)
+    profile = [] if os.environ.get("SNAKEMAKE_PROFILE") else ["--profile", PROFILE]
+    command = ["snakemake", *profile, "--configfile", str(params), "--allowed-rules", stage, "--", *files]
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", *command])
 
 
-def record(
+def code() -> None:
+    """Write code.json: the version of the code behind each rule, on which DVC's stages depend."""
+    write_code_versions()
+
+
+def sync(
     params: Params = DEFAULT_PARAMS,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Record a repeated run: outputs that differ though nothing they need has.")
+        bool, typer.Option("--replace", help="Register a repeated run: outputs that changed although no input did.")
     ] = False,
 ) -> None:
-    """Record in DVC what a plain run of Snakemake made: dvc.lock and the cache are then as after `dvc repro`."""
-    from distilrnn.artifacts import layout
-    from distilrnn.orchestration.stages import unexpected_files
+    """Bring Snakemake and DVC into agreement.
+
+    After a run of Snakemake, its results are registered with DVC, as `dvc repro` would have. After `dvc pull`, `dvc
+    checkout` or `dvc exp apply`, Snakemake is told that the files are up to date.
+    """
     from distilrnn.params.experiment import read_experiment
 
     experiment = read_experiment(params)
     stages = stages_file(params)
-    strangers = unexpected_files(experiment)
-    if strangers:
-        raise InputError(f"{strangers[0]}: nothing in {params} makes it ({len(strangers)} such files): remove it")
-    touch_code()
-    if "Nothing to be done" not in snakemake(params, "--dry-run"):
-        raise InputError(f"{params}: there are jobs to run: let Snakemake finish, then record")
-    made_with = read_experiment(layout.root(experiment) / "params.json")
-    if made_with != experiment:
-        raise InputError(
-            f"{layout.root(experiment)}: was made with other params than {params} has now: "
-            f"run `dvc repro {stages}`, or `distilrnn sync` after a checkout"
-        )
-    repeated = [stage for stage, changes in changed_stages(stages).items() if only_outputs_differ(changes)]
-    if repeated and not replace:
-        raise InputError(
-            f"{', '.join(repeated)}: the outputs are not those recorded for these inputs: "
-            f"`dvc checkout {stages}` brings those back; `--replace` records a repeated run in their place"
-        )
-    run("dvc", "commit", "--force", str(stages))
-    add_to_git(experiment, stages)
-    print(f"recorded in {stages.with_suffix('.lock')} and results/{experiment.experiment}, added to git: commit them")
+    write_code_versions()
+    changes = dvc_status(CODE_STAGE, str(stages))
+    code_changed = changes.pop(f"{CODE_STAGE}:code", None)
+    if changes:
+        require_registrable(experiment, params, changes, replace)
+        run("dvc", "commit", "--force", CODE_STAGE, str(stages))
+        add_to_git(experiment, stages)
+        print(f"registered in {stages.with_suffix('.lock')} and added to git: commit it")
+    else:
+        snakemake(params, "--touch", "--forceall", "--cores", "1")
+        if code_changed:
+            run("dvc", "commit", "--force", CODE_STAGE)
+        print("Snakemake and DVC are both up to date")
 
 
 def add_to_git(experiment: "Experiment", stages: Path) -> None:
-    """Stage dvc.lock and what git keeps of the experiment, which .gitignore may leave out until it is recorded."""
+    """Stage what git keeps of a registered experiment, which .gitignore may leave out until then."""
     from distilrnn.orchestration.stages import files_for_git
 
-    run("git", "add", "--force", "--", str(stages.with_suffix(".lock")), *files_for_git(experiment))
+    code = Path(CODE_STAGE)
+    files = [stages, stages.with_suffix(".lock"), code, code.with_suffix(".lock"), CODE_FILE]
+    run("git", "add", "--force", "--", *map(str, files), *files_for_git(experiment))
 
 
-def touch_code() -> None:
-    """Make the code newer than all that it made: Snakemake compares only what is newer, and then by content.
+def require_registrable(experiment: "Experiment", params: Path, changes: dict[str, list[Any]], replace: bool) -> None:
+    """Refuse to register what Snakemake did not make from the present parameters and code; raises InputError."""
+    from distilrnn.artifacts import layout
+    from distilrnn.orchestration.snakemake import unrecorded
+    from distilrnn.orchestration.stages import all_outputs, unexpected_files
+    from distilrnn.params.experiment import read_experiment
 
-    Files that `dvc checkout` has brought back are newer than code which was changed before, and would pass for its own.
-    """
-    from distilrnn.orchestration.code import modules
-
-    for script in Path("workflow/scripts").glob("*.py"):
-        for file in [script, *map(Path, modules(str(script)))]:
-            file.touch()
-
-
-def sync(params: Params = DEFAULT_PARAMS) -> None:
-    """Tell Snakemake that the files are up to date: after `dvc pull` in a clone, `dvc checkout` or `dvc exp apply`."""
-    stages = stages_file(params)
-    changed = changed_stages(stages)
-    if changed:
+    stages = params.with_name("dvc.yaml")
+    root = layout.root(experiment)
+    unexpected = unexpected_files(experiment)
+    if unexpected:
+        more = f" (and {len(unexpected) - 1} more)" if len(unexpected) > 1 else ""
+        raise InputError(f"{unexpected[0]}: not an output of {params}{more}: delete it")
+    if "Nothing to be done" not in snakemake(params, "--dry-run", "--cores", "1"):
         raise InputError(
-            f"{', '.join(changed)}: not as {stages.with_suffix('.lock')} has it: "
-            f"run `dvc pull {stages}` for what is missing, or `dvc repro {stages}` for what has changed"
+            f"{params}: Snakemake has jobs to run, and DVC finds {names_of(changes)} changed: run `snakemake` or `dvc "
+            f"repro {stages}` to make what is out of date, or `dvc checkout {stages}` to go back to what is registered"
         )
-    snakemake(params, "--touch", "--forceall", "--cores", "1")
-    print("Snakemake and DVC are both up to date")
+    missing = unrecorded(all_outputs(experiment))
+    if missing:
+        raise InputError(
+            f"{missing[0]}: Snakemake has no record of making it ({len(missing)} such files), and DVC finds "
+            f"{names_of(changes)} changed: run `dvc repro {stages}`"
+        )
+    if read_experiment(root / "params.json") != experiment:
+        raise InputError(f"{root}: was made with other parameters than {params} has now: run `dvc repro {stages}`")
+    repeated = [stage for stage, changed in changes.items() if only_outputs_differ(changed)]
+    if repeated and not replace:
+        raise InputError(
+            f"{names_of(repeated)}: outputs changed although their inputs did not: `dvc checkout {stages}` restores "
+            "the registered ones; `distilrnn sync --replace` registers the new ones"
+        )
 
 
-def stages(
-    check: Annotated[bool, typer.Option("--check", help="Change nothing; exit code 1 if something would be.")] = False,
-) -> None:
-    """Bring dvc.yaml up to date with what the scripts import, and its copies in experiments/ with it."""
-    texts = stages_texts()
-    stale = [path for path, text in texts.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
-    if check and stale:
-        raise RunError(f"{', '.join(map(str, stale))}: not up to date with the code: run `distilrnn stages`")
-    for path in stale:
-        path.write_text(texts[path], encoding="utf-8")
-        print(f"wrote {path}")
+def names_of(stages: Iterable[str]) -> str:
+    """The names of some stages, for a message."""
+    names = [stage.rsplit(":", 1)[-1] for stage in stages]
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
-def stages_texts() -> dict[Path, str]:
-    """What dvc.yaml and its copy beside every other experiment's params.yaml have to be."""
-    from distilrnn.orchestration.code import modules
+def write_code_versions(file: Path = CODE_FILE) -> None:
+    """Write the code versions of the repository in the current folder, if the file does not have them yet."""
+    from distilrnn.artifacts.files import to_json, write_atomically
+    from distilrnn.orchestration.code import code_versions
 
-    def with_modules(match: re.Match[str]) -> str:
-        indent, script = match.groups()
-        return "".join(f"{indent}- {file}\n" for file in [script, *modules(script)])
-
-    root = stages_file(DEFAULT_PARAMS)
-    text = CODE.sub(with_modules, root.read_text(encoding="utf-8"))
-    return {root: text} | {
-        params.with_name("dvc.yaml"): copy_of_stages(text, params)
-        for params in sorted(Path("experiments").glob("*/params.yaml"))
-    }
-
-
-def copy_of_stages(text: str, params: Path) -> str:
-    """The stages of another experiment: the same, but for where they stand. DVC reads no links in git's history."""
-    top = "/".join([".."] * len(params.parent.parts))
-    placed = text.replace("- top: .\n", f"- top: {top}\n").replace("- params: params.yaml\n", f"- params: {params}\n")
-    return f"# A copy of the root's dvc.yaml, made by `distilrnn stages`: change that one.\n{placed}"
+    text = to_json(code_versions(Path.cwd()))
+    if not file.is_file() or file.read_text(encoding="utf-8") != text:
+        write_atomically(file, text)
 
 
 def stages_file(params: Path) -> Path:
-    """The dvc.yaml beside a params file; raises InputError."""
-    path = params.with_name("dvc.yaml")
-    if not path.is_file():
-        raise InputError(
-            f"{path}: no such file: go to the repository's root; `distilrnn stages` makes it for a new experiment"
-        )
-    return path
+    """The dvc.yaml beside a params file, which is written if it is not there yet; raises InputError."""
+    from distilrnn.orchestration.experiments import write_stages
+
+    stages = params.with_name("dvc.yaml")
+    return stages if stages.is_file() else write_stages(params.parent)
 
 
-def changed_stages(stages: Path) -> dict[str, list[Any]]:
+def dvc_status(*stages: str) -> dict[str, list[Any]]:
     """What DVC finds changed, by stage."""
-    return json.loads(run("dvc", "status", "--json", str(stages)))
+    return json.loads(run("dvc", "status", "--json", *stages))
 
 
 def only_outputs_differ(changes: list[Any]) -> bool:
-    """Whether outputs were modified though neither command nor dependencies nor parameters were."""
+    """Whether outputs were modified although neither command nor dependencies nor parameters were."""
     kinds = {kind for change in changes for kind in (change if isinstance(change, dict) else [change])}
     return kinds == {"changed outs"} and any("modified" in change["changed outs"].values() for change in changes)
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from distilrnn.data.tokenizer import load_tokenizer
 from distilrnn.export.classifier import as_classifier
+from distilrnn.models.adapters import load_teacher
 from distilrnn.models.bases import written_whole
-from distilrnn.models.checkpoints import load_teacher
 
 
 def export_teacher(adapter: Path, base: Path, output: Path) -> None:

@@ -7,8 +7,8 @@ from distilrnn.artifacts.files import to_json, write_atomically
 from distilrnn.artifacts.tensors import load_tensors
 from distilrnn.errors import InputError
 from distilrnn.export.classifier import as_classifier, head_modules
+from distilrnn.models.adapters import load_teacher
 from distilrnn.models.bases import read_base
-from distilrnn.models.checkpoints import load_teacher
 
 PREFIX = "base_model.model"
 """What peft puts before the names of the model's own tensors."""

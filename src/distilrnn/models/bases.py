@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 from distilrnn.artifacts.files import file_hash, read_json, remove_half_written, write_json, writing
 from distilrnn.errors import InputError
 from distilrnn.params.base import BaseParams
-from distilrnn.params.teacher import Pooling
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
+
+    from distilrnn.params.teacher import Pooling
 
 FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 COMMIT = re.compile(r"[0-9a-f]{40}")

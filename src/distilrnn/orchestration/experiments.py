@@ -1,12 +1,13 @@
 """Folders of experiments: params.yaml and, for DVC, the dvc.yaml beside it."""
 
+import re
 from pathlib import Path
 
 import yaml
 
 from distilrnn.artifacts.files import write_atomically
 from distilrnn.errors import InputError
-from distilrnn.params.experiment import Experiment, validate_experiment
+from distilrnn.params.experiment import Experiment, read_experiment, validate_experiment
 
 STAGES_FILE = "dvc.yaml"
 PARAMS_FILE = "params.yaml"
@@ -59,3 +60,12 @@ def stages_text(folder: Path, root: Path = Path()) -> str:
     top = "/".join([".."] * len(folder.parts)) or "."
     placed = text.replace("- top: .\n", f"- top: {top}\n")
     return placed.replace(f"- params: {PARAMS_FILE}\n", f"- params: {folder / PARAMS_FILE}\n")
+
+
+def renamed(params: Path, name: str) -> str:
+    """The text of a params file with another name of the experiment; raises InputError."""
+    read_experiment(params)
+    text, count = re.subn(r"^experiment:.*$", f"experiment: {name}", params.read_text(encoding="utf-8"), flags=re.M)
+    if count != 1:
+        raise InputError(f"{params}: has no line `experiment: …` of its own: write the new params file by hand")
+    return text

@@ -66,8 +66,9 @@ def linear_files(folder: Path, teacher: str, seed: int | str) -> list[str]:
 
 
 def evaluation_files(experiment: Experiment) -> list[str]:
-    """Metrics of every system and the majority class, statistics, and mean curves."""
-    details = in_folder("metrics", (f"{name}.json" for name in ["majority", *experiment.system_names()]))
+    """Scores and metrics of every system and the majority class, statistics, and mean curves."""
+    names = [f"{name}.json" for name in ["majority", *experiment.system_names()]]
+    details = [*in_folder("scores", names), *in_folder("metrics", names)]
     curves = in_folder("curves", (f"{name}.csv" for name in experiment.names_with_curves()))
     return in_folder(layout.root(experiment), ["metrics.json", "statistics.json", *details, *curves])
 

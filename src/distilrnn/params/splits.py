@@ -16,6 +16,9 @@ SPLITS = (TRAIN, DEV, OUT_OF_DOMAIN)
 EVERY_SPLIT = (TRAIN, DEV, TEST, OUT_OF_DOMAIN)
 """All that there can be, in their order: a corpus has train and at least one other."""
 
+SHORT = {TRAIN: "train", DEV: "dev", TEST: "test", OUT_OF_DOMAIN: "ood"}
+"""Names for where there is little room, such as the columns of `dvc metrics show`."""
+
 
 def evaluation_splits(splits: Iterable[str]) -> list[str]:
     """Those on which systems are judged and reported: all but train."""

@@ -22,6 +22,7 @@ from distilrnn.evaluation.metrics import FIDELITY, SCALARS, evaluate, fidelity, 
 from distilrnn.evaluation.records import Claim, Family
 from distilrnn.evaluation.selection import compared_systems
 from distilrnn.params.experiment import Experiment, read_experiment
+from distilrnn.params.splits import SHORT
 from distilrnn.params.sweep import split_variant
 
 UNTRAINED = Run(
@@ -79,6 +80,7 @@ def evaluate_experiment(params: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     }
     for name, detail in details.items():
         write_json(folder / "metrics" / f"{name}.json", detail)
+        write_json(folder / "scores" / f"{name}.json", scores(detail))
     for name, rows in curves.items():
         write_atomically(folder / "curves" / f"{name}.csv", to_csv(rows))
     write_json(folder / "statistics.json", found)
@@ -88,6 +90,12 @@ def evaluate_experiment(params: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _checkpoint(folder: Path, system: System, seed: int, file: str) -> Path:
     return layout.checkpoint_folder(folder, system, seed) / file
+
+
+def scores(detail: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """What DVC shows and compares: mean accuracy and MCC by split."""
+    means = detail["mean"]
+    return {SHORT[split]: {name: round(means[split][name], 4) for name in ("accuracy", "mcc")} for split in means}
 
 
 def add_ensembles(experiment: Experiment, systems: Sequence[System], logits: Logits, runs: Runs) -> None:

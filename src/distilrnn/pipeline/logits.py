@@ -6,7 +6,7 @@ from pathlib import Path
 from distilrnn.artifacts.files import require_equal, write_json
 from distilrnn.artifacts.logits import FILE, written_logits
 from distilrnn.data.encoded import read_encoded_split, read_summary
-from distilrnn.models.checkpoints import load_teacher
+from distilrnn.models.adapters import load_teacher
 from distilrnn.models.teacher import place
 from distilrnn.runtime.device import prepare
 from distilrnn.training.batch import EncodedDataset

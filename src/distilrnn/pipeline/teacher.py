@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from distilrnn.data.encoded import longest_sentence, read_summary
+from distilrnn.models.adapters import save_adapter
 from distilrnn.models.bases import read_base
-from distilrnn.models.checkpoints import save_adapter
 from distilrnn.models.parameters import count_parameters
 from distilrnn.models.teacher import build_teacher, place
 from distilrnn.params.common import SelectionParams, TrainingParams

@@ -23,8 +23,8 @@ from distilrnn.export import onnx as onnx_export
 from distilrnn.export.onnx import quantized, student_onnx
 from distilrnn.export.students import export_student, runtime
 from distilrnn.inference import load_predictor
+from distilrnn.models.adapters import load_teacher, save_adapter
 from distilrnn.models.bases import save_base, without_pooler
-from distilrnn.models.checkpoints import load_teacher, save_adapter
 from distilrnn.models.student import Student
 from distilrnn.models.teacher import build_teacher
 from distilrnn.params.base import BaseParams

@@ -11,8 +11,8 @@ from transformers.pytorch_utils import Conv1D
 
 from distilrnn.artifacts.files import write_json
 from distilrnn.errors import InputError
+from distilrnn.models.adapters import load_teacher, save_adapter
 from distilrnn.models.bases import base_hash, load_body
-from distilrnn.models.checkpoints import load_teacher, save_adapter
 from distilrnn.models.kernels.dropout import dropout_mask, seeded
 from distilrnn.models.lora import LoRALinear, inject, linear_layers, match_target_modules, merge
 from distilrnn.models.parameters import count_parameters, trainable

@@ -10,8 +10,8 @@ from distilrnn.artifacts.files import read_json
 from distilrnn.artifacts.tensors import read_header
 from distilrnn.errors import InputError
 from distilrnn.export.huggingface import export_teacher
+from distilrnn.models.adapters import load_teacher, save_adapter
 from distilrnn.models.bases import import_base, own_pooling
-from distilrnn.models.checkpoints import load_teacher, save_adapter
 from distilrnn.models.teacher import build_teacher
 from distilrnn.params.base import BaseParams
 from distilrnn.params.teacher import TuningParams

@@ -19,8 +19,8 @@ from distilrnn.data.batching import epoch_batches
 from distilrnn.data.corpus import SPLITS, TRAIN
 from distilrnn.data.encoded import read_encoded_split, read_summary
 from distilrnn.errors import InputError, RunError
+from distilrnn.models.adapters import load_teacher, save_adapter
 from distilrnn.models.bases import import_base, read_base
-from distilrnn.models.checkpoints import load_teacher, save_adapter
 from distilrnn.models.kernels.attention import SHORT, short_attention
 from distilrnn.models.kernels.gelu import GELU
 from distilrnn.models.kernels.last_token import select_last_token

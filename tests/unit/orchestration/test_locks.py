@@ -32,7 +32,7 @@ def at_work(repository, *command):
         start_new_session=True,
     ) as process:
         try:
-            while not jobs(psutil.Process(process.pid)).keys() - {"params"}:  # the only script that does not wait
+            while not jobs(psutil.Process(process.pid)).keys() - {"experiment"}:  # the only script that does not wait
                 assert process.poll() is None
                 time.sleep(0.1)
             yield process.pid
@@ -69,7 +69,7 @@ def test_snakemake_and_dvc_beside_dvc(repository):
     assert repository.agree()
 
 
-def test_record_beside_snakemake(repository):
+def test_sync_beside_snakemake(repository):
     with at_work(repository, "snakemake", "--cores", "1"):
-        assert "there are jobs to run" in repository.distilrnn("record", code=2).output
+        assert "Snakemake has jobs to run" in repository.distilrnn("sync", code=2).output
     assert recovers(repository, "snakemake", "--cores", "1")

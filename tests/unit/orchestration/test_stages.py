@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from distilrnn.cli.workflow import copy_of_stages, only_outputs_differ, stages_texts
+from distilrnn.cli.workflow import only_outputs_differ
 from distilrnn.errors import InputError
 from distilrnn.orchestration import stages
-from distilrnn.orchestration.code import modules
+from distilrnn.orchestration.experiments import stages_text
 from distilrnn.orchestration.locks import lock_note
 from distilrnn.params.experiment import validate_experiment
 from paths import REPOSITORY
@@ -81,51 +81,6 @@ def test_strangers_are_files_that_nothing_makes(experiment, tmp_path, monkeypatc
     assert stages.unexpected_files(experiment) == [stranger]
 
 
-def test_modules_follows_imports_wherever_they_stand(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    files = {
-        "script.py": "from distilrnn.a import f\n",
-        "src/distilrnn/__init__.py": "",
-        "src/distilrnn/a.py": "def f():\n    from distilrnn.deep import b\n    import numpy\n",
-        "src/distilrnn/templates/a.html.j2": "a template",
-        "src/distilrnn/deep/__init__.py": "",
-        "src/distilrnn/deep/b.py": "if TYPE_CHECKING:\n    import distilrnn.typed\nelse:\n    import distilrnn.c\n",
-        "src/distilrnn/c.py": "import distilrnn.a\n",
-        "src/distilrnn/typed.py": "",
-        "src/distilrnn/unused.py": "",
-    }
-    for name, text in files.items():
-        Path(name).parent.mkdir(parents=True, exist_ok=True)
-        Path(name).write_text(text)
-    unused = {"script.py", "src/distilrnn/typed.py", "src/distilrnn/unused.py"}
-    assert set(modules("script.py")) == set(files) - unused
-
-
-def test_modules_has_what_a_script_really_imports(monkeypatch):
-    monkeypatch.chdir(SOURCE)
-    imports = "import sys, distilrnn.pipeline.student, distilrnn.cli.options\n"
-    loaded = "print(*(m.__file__ for n, m in sys.modules.items() if n.split('.')[0] == 'distilrnn'))"
-    done = subprocess.run([sys.executable, "-c", imports + loaded], capture_output=True, text=True, check=True)
-    files = {str(Path(file).relative_to(SOURCE)) for file in done.stdout.split()}
-    assert "src/distilrnn/models/student.py" in files
-    assert files <= set(modules("workflow/scripts/student.py"))
-
-
-def test_teachers_do_not_depend_on_how_they_are_reported(monkeypatch):
-    monkeypatch.chdir(SOURCE)
-    for script in ("teacher", "logits", "student"):
-        code = modules(f"workflow/scripts/{script}.py")
-        for module in (
-            "report/page",
-            "report/figures",
-            "evaluation/metrics",
-            "params/evaluate",
-            "params/experiment",
-            "cli/workflow",
-        ):
-            assert f"src/distilrnn/{module}.py" not in code
-
-
 def test_snakefile_imports_nothing_heavy():
     heavy = "{'torch', 'transformers', 'matplotlib', 'sklearn', 'datasets', 'scipy'}"
     imports = "import sys, distilrnn.orchestration.stages, distilrnn.orchestration.locks, distilrnn.cli.workflow\n"
@@ -134,31 +89,33 @@ def test_snakefile_imports_nothing_heavy():
     assert done.stdout.strip() == "set()"
 
 
-def test_stages_are_up_to_date_with_the_code(monkeypatch):
-    monkeypatch.chdir(SOURCE)
-    texts = stages_texts()
-    assert len(texts) == len(PARAMS_FILES)
-    for path, text in texts.items():
-        assert path.is_file() and path.read_text() == text, f"run `distilrnn stages`: {path} is not up to date"
+def test_every_experiment_has_the_stages_of_the_root(tmp_path):
+    root = yaml.safe_load((SOURCE / "dvc.yaml").read_text())
+    for params in PARAMS_FILES[1:]:
+        folder = params.parent.relative_to(SOURCE)
+        copy = yaml.safe_load(stages_text(folder, SOURCE))
+        assert copy["vars"][:2] == [{"top": "../.."}, {"params": str(folder / "params.yaml")}]
+        assert copy["vars"][2:] == root["vars"][2:]
+        assert {k: v for k, v in copy.items() if k != "vars"} == {k: v for k, v in root.items() if k != "vars"}
+        written = params.with_name("dvc.yaml")
+        if written.exists():
+            assert written.read_text() == stages_text(folder, SOURCE), f"`distilrnn new {folder.name}` writes it again"
 
 
-def test_a_copy_of_the_stages_differs_in_its_place_alone():
+def test_experiments_that_were_never_run_are_out_of_sight_of_dvc():
+    assert all(stages.with_name("dvc.lock").exists() for stages in (SOURCE / "experiments").glob("*/dvc.yaml"))
+
+
+def test_every_rule_has_a_stage_that_runs_it():
     text = (SOURCE / "dvc.yaml").read_text()
-    copy = yaml.safe_load(copy_of_stages(text, Path("experiments/other/params.yaml")))
-    root = yaml.safe_load(text)
-    assert copy["vars"][:2] == [{"top": "../.."}, {"params": "experiments/other/params.yaml"}]
-    assert copy["vars"][2:] == root["vars"][2:]
-    assert {k: v for k, v in copy.items() if k != "vars"} == {k: v for k, v in root.items() if k != "vars"}
-
-
-def test_every_phase_has_a_stage_that_runs_its_rule():
-    written = yaml.safe_load((SOURCE / "dvc.yaml").read_text())["stages"]
+    assert len(text.splitlines()) < 250
     ran = set()
-    for stage in written.values():
-        command = stage.get("do", stage)["cmd"]
-        phase = command.split("distilrnn targets ")[1].split()[0]
-        assert f"--allowed-rules {phase} -- " in command
-        ran.add(phase)
+    for stage in yaml.safe_load(text)["stages"].values():
+        stage = stage.get("do", stage)
+        program, command, rule, *_ = stage["cmd"].split()
+        assert (program, command) == ("distilrnn", "make")
+        assert {"code.json": [rule]} in stage["params"]
+        ran.add(rule)
     assert ran == set(stages.STAGES)
 
 
