@@ -18,7 +18,9 @@ def main(output: Annotated[Path, typer.Option(help="Folder to write.")], *, corp
     from distilrnn.data.sources import SOURCES
 
     found = SOURCES[corpus.source](corpus)
-    summary = write_corpus(output, found.splits, found.unlabelled, found.classes, corpus.origin, found.notes)
+    summary = write_corpus(
+        output, found.splits, found.unlabelled, found.classes, corpus.origin, found.notes, found.skipped
+    )
     console = Console(highlight=False)
     for split, counts in summary["splits"].items():
         named = ", ".join(f"{n} {name}" for name, n in zip(summary["classes"], counts["classes"], strict=True))

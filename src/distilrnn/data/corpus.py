@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from distilrnn.artifacts.files import read_json, to_json, whole_file, write_atomically
 from distilrnn.errors import InputError
@@ -15,8 +16,8 @@ from distilrnn.params.splits import SPLITS, TRAIN, evaluation_splits, require_sp
 
 COLUMNS = "source, label, mark, sentence"
 LABEL = re.compile(r"0|[1-9][0-9]{0,3}")
-LONGEST_LINE = 1 << 20
-"""Bytes: more is no sentence, and would be read into memory whole."""
+LONGEST_LINE = 1 << 23
+"""Bytes: more is no text of one label, and would be read into memory whole."""
 LONGEST_SOURCE = 100
 """Characters: sources are keys of the metrics and rows of the report."""
 
@@ -135,7 +136,9 @@ def check_corpus(splits: Mapping[str, list[Example]], classes: Sequence[str], wh
                 f"{where}: {TRAIN} has no sentence of class {label} ({name}): add some, or remove the class"
             )
     labels = {split: _labels_of_sentences(examples) for split, examples in splits.items()}
-    warnings = []
+    single = [name for label, name in enumerate(classes) if counts[label] == 1]
+    warnings = [f"{TRAIN}: class {name} has a single sentence: little can be learned of it" for name in single]
+    train = set(map(_spelled, labels[TRAIN]))
     for split in splits:
         repeated = len(splits[split]) - len(labels[split])
         if repeated:
@@ -146,7 +149,22 @@ def check_corpus(splits: Mapping[str, list[Example]], classes: Sequence[str], wh
         if leaked:
             differing = sum(labels[TRAIN][example.sentence] != 1 << example.label for example in leaked)
             warnings.append(f"{split}: {len(leaked)} sentences also stand in {TRAIN}, {differing} with another label")
+        near = sum(_spelled(example.sentence) in train for example in splits[split])
+        if near > len(leaked):
+            warnings.append(
+                f"{split}: {near - len(leaked)} more sentences differ from one in {TRAIN} in case, spaces or "
+                "punctuation alone"
+            )
     return warnings
+
+
+def _spelled(sentence: str) -> int:
+    """A number for the sentence's letters, digits and symbols: the same in other case, spacing and punctuation.
+
+    The hash alone is kept: a million sentences would take ten times as much memory.
+    """
+    kept = "".join(c for c in sentence.casefold() if c.isalnum() or unicodedata.category(c)[0] not in "PZC")
+    return hash(kept or sentence)
 
 
 def _labels_of_sentences(examples: list[Example]) -> dict[str, int]:
@@ -164,10 +182,12 @@ def write_corpus(
     classes: Sequence[str],
     source: str,
     notes: Sequence[str] = (),
+    skipped: Mapping[str, Any] | None = None,
 ) -> dict:
     """Write splits, unlabelled sentences and corpus.json into `folder`, and return the latter; raises InputError.
 
-    `notes` say what was changed in the sentences: they go before the warnings.
+    `notes` say what was found in the source and changed in the sentences: they go before the warnings. `skipped` are
+    bad rows that were passed over, by table; the key is there only where there are some.
     """
     summary = {
         "hash": corpus_hash(splits),
@@ -175,6 +195,7 @@ def write_corpus(
         "source": source,
         "splits": {split: _count(examples, len(classes)) for split, examples in splits.items()},
         "warnings": [*notes, *check_corpus(splits, classes, source)],
+        **({"skipped": dict(skipped)} if skipped else {}),
     }
     for split, examples in splits.items():
         with whole_file(folder / f"{split}.tsv") as file:

@@ -7,8 +7,9 @@ import urllib.request
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from distilrnn.data.corpus import Example, parse_split, read_folder
 from distilrnn.errors import InputError, RunError
@@ -25,7 +26,9 @@ class LoadedCorpus:
     unlabelled: Iterable[str] = ()
     """Sentences to pre-train a base on."""
     notes: Sequence[str] = ()
-    """What was changed in the sentences, in words."""
+    """What was found in the source and changed in the sentences, in words."""
+    skipped: Mapping[str, Any] = field(default_factory=dict)
+    """The bad rows of each table that were passed over: how many, where and why."""
 
 
 COLA_URL = "https://nyu-mll.github.io/CoLA/cola_public_1.1.zip"
@@ -66,7 +69,8 @@ def from_own_data(params: CorpusParams) -> LoadedCorpus:
 
     own = read_own_data(params)
     texts = (example.sentence for example in own.splits[TRAIN])
-    return LoadedCorpus(own.splits, own.classes, texts, own.notes)
+    skipped = {table: asdict(bad) for table, bad in own.skipped.items()}
+    return LoadedCorpus(own.splits, own.classes, texts, own.notes, skipped)
 
 
 SOURCES: dict[str, Callable[[CorpusParams], LoadedCorpus]] = {

@@ -1,28 +1,38 @@
-"""Tables of labelled texts, read a row at a time: CSV, TSV, JSON Lines, Parquet, and Hugging Face datasets.
+"""Tables of labelled texts, read a row at a time: see `formats` for files, here also folders and datasets.
 
-A table is checked as far as its form goes; what its cells mean is for `own_data` to say.
+A table is checked as far as its form goes; what its cells mean is for `custom` to say.
 """
 
-import csv
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from distilrnn.data.corpus import LONGEST_LINE
+from distilrnn.data.columns import find_columns, listed, shown
+from distilrnn.data.textfiles import open_text
 from distilrnn.errors import InputError
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 BATCH = 1000
-MOST_NAMED = 20
-"""Columns or classes that a message lists."""
+UNLABELLED_FOLDERS = ("unsup", "unlabelled", "unlabeled")
+"""Sub-folders that hold texts of no class, as in IMDb's."""
 
 Rows = Iterator[tuple[int, list[Any]]]
 """The number of a line or row, from 1, and its cells in the wanted columns."""
+
+
+class BadRowError(InputError):
+    """One row that cannot be used, while those after it can."""
+
+
+OnBadRow = Callable[[BadRowError], None]
+
+
+def refuse(error: BadRowError) -> None:
+    """What to do about a bad row, unless something else is asked for: stop there."""
+    raise error
 
 
 @dataclass(frozen=True)
@@ -33,12 +43,20 @@ class Table:
     """File or dataset, for messages."""
     unit: str
     """What is counted: 'line', 'row', or 'file' of a folder."""
-    rows: Callable[[], Rows]
+    read: Callable[[OnBadRow], Rows]
     """Reads from the beginning each time; raises InputError at what it cannot read."""
+    columns: tuple[str, ...] = ()
+    """The columns' names as the table spells them."""
     class_names: list[str] | None = None
     """The label column's own names of its numbers, where it has such."""
     files: Sequence[Path] = ()
-    """The files of a folder with a sub-folder per class, one text each; a row's number is its file's, from 1."""
+    """The files of a folder, one text each; a row's number is its file's, from 1."""
+    notes: tuple[str, ...] = ()
+    """What was found that the params do not say, such as another delimiter or encoding, in words."""
+
+    def rows(self, on_bad_row: OnBadRow = refuse) -> Rows:
+        """The rows that can be read, with their numbers; raises InputError."""
+        return self.read(on_bad_row)
 
     def place(self, number: int) -> str:
         """Where a row stands, for a message."""
@@ -50,190 +68,71 @@ class Table:
 def open_file(path: Path, columns: Sequence[str]) -> Table:
     """The table in a file, by its suffix, or in a folder with a sub-folder per class.
 
+    Args:
+        path: A file of any kind in `formats.FORMATS`, perhaps packed as .gz or .zst; or a folder.
+        columns: Names of the text's column and, if wanted, the label's and the source's, in this order. With the
+            text's alone a .txt file is a table too, of one text per line, and a folder one of a text per file.
+
     Raises:
-        InputError: it is of no known kind, or is not there.
+        InputError: it is of no known kind, is not there, or does not have the columns.
     """
-    if _is_folder(str(path)):
-        return open_class_folders(path, columns)
-    kind = path.suffix.lower()
-    readers = {
-        ".csv": partial(_delimited, delimiter=","),
-        ".tsv": partial(_delimited, delimiter="\t"),
-        ".jsonl": _json_lines,
-        ".ndjson": _json_lines,
-        ".json": _json_lines,
-        ".parquet": _parquet,
-    }
-    if kind not in readers:
-        raise InputError(f"{path}: is of no kind that is read here: name a file that ends in {', '.join(readers)}")
-    try:
-        with path.open("rb"):
-            pass
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file: mend its name in the section corpus of the params") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}): mend its name or its permissions") from None
-    return Table(str(path), "row" if kind == ".parquet" else "line", lambda: readers[kind](path, columns))
+    from distilrnn.data.formats import open_table
+
+    return open_folder(path, columns) if _is_folder(str(path)) else open_table(path, columns)
 
 
-def open_class_folders(path: Path, columns: Sequence[str]) -> Table:
+def iterate_texts(path: Path, column: str = "text") -> Iterator[str]:
+    """The texts of a file or folder that may have no labels, one at a time; raises InputError."""
+    table = open_file(path, [column])
+    for number, (text,) in table.rows():
+        if text is not None and not isinstance(text, str):
+            raise InputError(f"{table.place(number)}: the text is not a string: name another text_column")
+        if text and not text.isspace():
+            yield text
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines of a text file with their numbers, line ends kept; raises InputError."""
+    return open_text(path).lines()
+
+
+def open_folder(path: Path, columns: Sequence[str]) -> Table:
     """A folder with a sub-folder per class, one text per file: the label is the sub-folder's name.
 
-    Hidden files and files beside the sub-folders, such as a README, are not read. The first column is the text,
-    the second the label, whatever their names. Raises InputError.
+    Hidden files are not read, nor are files beside the sub-folders, such as a README, unless there are no sub-folders
+    and no labels are wanted. The first column is the text, the second the label, whatever their names.
+    Raises InputError.
     """
-    files = class_files(path)
+    from distilrnn.data.labels import sort_labels
+
+    labelled = len(columns) > 1
+    files = text_files(path, labelled)
     if not files:
         raise InputError(f"{path}: has no sub-folder with files: give it one sub-folder per class, one text per file")
     if len(columns) > 2:
-        raise InputError(f"{path}: a folder of texts has no column {_shown(columns[2])}: leave source_column out")
+        raise InputError(f"{path}: a folder of texts has no column {shown(columns[2])}: leave source_column out")
 
-    def rows() -> Rows:
+    def rows(on_bad_row: OnBadRow) -> Rows:
         for number, file in enumerate(files, 1):
-            yield number, [_whole_text(file), file.parent.name][: len(columns)]
+            yield number, ["".join(open_text(file).chunks()), file.parent.name][: len(columns)]
 
-    return Table(str(path), "file", rows, sorted({file.parent.name for file in files}), files)
+    names = sort_labels({file.parent.name for file in files}, str(path)) if labelled else None
+    return Table(str(path), "file", rows, tuple(columns), names, files)
 
 
-def class_files(path: Path) -> list[Path]:
-    """The texts in a folder's sub-folders, by class and name; raises InputError."""
+def text_files(path: Path, labelled: bool) -> list[Path]:
+    """The files in a folder's sub-folders, by class and name; those of the folder itself where it has no others."""
+
+    def entries(folder: Path) -> list[Path]:
+        return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+
     try:
-        folders = sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-        return [
-            file
-            for folder in folders
-            for file in sorted(folder.iterdir())
-            if file.is_file() and not file.name.startswith(".")
-        ]
+        inside = entries(path)
+        folders = [one for one in inside if one.is_dir() and not (labelled and one.name in UNLABELLED_FOLDERS)]
+        files = [file for folder in folders for file in entries(folder) if file.is_file()]
+        return files or ([] if labelled else [file for file in inside if file.is_file()])
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}): check the path and its permissions") from None
-
-
-def _whole_text(path: Path) -> str:
-    """The text of a file."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(LONGEST_LINE + 1)
-        if len(content) > LONGEST_LINE:
-            raise InputError(f"{path}: is longer than {LONGEST_LINE} bytes: shorten it")
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is not UTF-8 (byte {error.start + 1}): convert it to UTF-8") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}): check its permissions") from None
-
-
-def listed(names: Sequence[str]) -> str:
-    """Some names for a message, not all where there are many."""
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(_shown(name) for name in names[:MOST_NAMED]) + more
-
-
-def _shown(name: str) -> str:
-    """A name as text that cannot break a line or steer a terminal."""
-    return name if name.isprintable() and name and len(name) <= 60 else repr(name[:60])
-
-
-def places_of(columns: Sequence[str], there: Sequence[str], where: str) -> list[int]:
-    """Where each wanted column stands; raises InputError where it is missing, or there twice."""
-    for column in columns:
-        if column not in there:
-            raise InputError(
-                f"{where}: has no column {_shown(column)}, only {listed(there)}: set corpus.text_column, "
-                "label_column and source_column to columns of this table"
-            )
-        if there.count(column) > 1:
-            raise InputError(f"{where}: has more than one column {_shown(column)}: name each column once")
-    return [there.index(column) for column in columns]
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines of a text file with their numbers, byte-order mark removed, line ends kept."""
-    with path.open("rb") as file:
-        for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE + 1), b""), 1):
-            if len(line) > LONGEST_LINE:
-                raise InputError(f"{path}:{number}: is longer than {LONGEST_LINE} bytes: shorten it, or end the line")
-            try:
-                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError as error:
-                raise InputError(
-                    f"{path}:{number}: is not UTF-8 (byte {error.start + 1}): unpack it, or convert it to UTF-8"
-                ) from None
-            if "\0" in text:
-                raise InputError(f"{path}:{number}: holds a NUL: save the file as UTF-8 text without any")
-            yield number, text
-
-
-def _delimited(path: Path, columns: Sequence[str], delimiter: str) -> Rows:
-    """CSV or TSV with a header row, quoted as RFC 4180 has it; empty lines are passed over."""
-    reader = csv.reader((line for _, line in _lines(path)), delimiter=delimiter, strict=True)
-    header: list[str] | None = None
-    wanted: list[int] = []
-    began = 1
-    try:
-        for cells in reader:
-            number, began = began, reader.line_num + 1
-            if not cells:
-                continue
-            if header is None:
-                header = [name.strip() for name in cells]
-                wanted = places_of(columns, header, f"{path}:{number}")
-            elif len(cells) != len(header):
-                raise InputError(
-                    f"{path}:{number}: has {len(cells)} cells, the header row {len(header)}: put a text that holds "
-                    f"the delimiter, a quote or a line end in double quotes, and double the quotes within"
-                )
-            else:
-                yield number, [cells[place] for place in wanted]
-    except csv.Error as error:
-        raise InputError(
-            f"{path}:{began}: is not {path.suffix[1:].upper()} ({error}): put a text that holds the delimiter, a "
-            "quote or a line end in double quotes, and double the quotes within"
-        ) from None
-    if header is None:
-        raise InputError(f"{path}: is empty: give it a header row and a row for each text")
-
-
-def _json_lines(path: Path, columns: Sequence[str]) -> Rows:
-    """One JSON object a line; empty lines are passed over."""
-    for number, line in _lines(path):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line, object_pairs_hook=_distinct)
-        except (ValueError, RecursionError) as error:
-            reason = " ".join(str(error).split())[:100]
-            raise InputError(f"{path}:{number}: is not JSON ({reason}): write one object a line") from None
-        if not isinstance(row, dict):
-            raise InputError(f'{path}:{number}: is not a JSON object: write one object a line, such as {{"text": …}}')
-        there = list(row)
-        places_of(columns, there, f"{path}:{number}")
-        yield number, [row[column] for column in columns]
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return made
-
-
-def _parquet(path: Path, columns: Sequence[str]) -> Rows:
-    """A Parquet file, a batch of rows at a time."""
-    import pyarrow as pa
-    from pyarrow.parquet import ParquetFile
-
-    number = 0
-    try:
-        with ParquetFile(path) as file:
-            places_of(columns, file.schema_arrow.names, str(path))
-            for batch in file.iter_batches(BATCH, columns=list(columns)):
-                for cells in zip(*(batch.column(column).to_pylist() for column in columns), strict=True):
-                    number += 1
-                    yield number, list(cells)
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())[:100]
-        raise InputError(f"{path}: cannot be read as Parquet ({reason}): write the file again") from None
 
 
 def open_dataset(
@@ -245,18 +144,18 @@ def open_dataset(
     """
     if _is_folder(path):
         if subset is not None:
-            raise InputError(f"{path}: is a folder, which has no subset: leave corpus.subset out")
-        found = _saved_splits(path)
+            raise InputError(f"{path}: is a folder, which has no subset: leave subset out")
+        found = saved_splits(path)
     elif revision is None:
         raise InputError(
-            f"{path}: no such folder, and as a hub id it has no revision: set corpus.revision to a commit of owner/name"
+            f"{path}: no such folder, and a hub id needs a revision: set revision to a commit of owner/name"
         )
     else:
         found = _hub_splits(path, revision, subset)
     for split in splits:
         if split not in found:
             raise InputError(
-                f"{path}: has no split {_shown(split)}, only {listed(list(found))}: set corpus.train, dev, test and "
+                f"{path}: has no split {shown(split)}, only {listed(list(found))}: set train, dev, test and "
                 "out_of_domain to splits of this dataset"
             )
     return [_table_of(found[split], f"{path} [{split}]", columns) for split in splits]
@@ -269,7 +168,8 @@ def _is_folder(path: str) -> bool:
         return False
 
 
-def _saved_splits(path: str) -> "dict[str, Dataset]":
+def saved_splits(path: str) -> "dict[str, Dataset]":
+    """The splits in a folder that `save_to_disk` wrote; a single one is train. Raises InputError."""
     from datasets import Dataset, load_from_disk
 
     try:
@@ -277,7 +177,7 @@ def _saved_splits(path: str) -> "dict[str, Dataset]":
     except Exception as error:  # a damaged folder raises nearly anything
         reason = " ".join(str(error).split())[:100]
         raise InputError(
-            f"{path}: is not a folder of save_to_disk ({reason}): write it again, or name another"
+            f"{path}: is not a folder of save_to_disk ({reason}): save it again, or choose another"
         ) from None
     return {"train": found} if isinstance(found, Dataset) else dict(found)
 
@@ -290,27 +190,27 @@ def _hub_splits(path: str, revision: str, subset: str | None) -> "dict[str, Data
     except Exception as error:  # the hub's client raises requests', httpx's and its own errors
         reason = " ".join(str(error).split())[:150]
         raise InputError(
-            f"{path}: cannot be loaded at revision {revision} ({type(error).__name__}: {reason}): set corpus.subset, "
-            "or corpus.path to a folder that save_to_disk wrote"
+            f"{path}: cannot be loaded at revision {revision} ({type(error).__name__}: {reason}): set subset, "
+            "or path to a folder that save_to_disk wrote"
         ) from None
 
 
 def _table_of(dataset: "Dataset", where: str, columns: Sequence[str]) -> Table:
     from datasets import ClassLabel
 
-    places_of(columns, dataset.column_names, where)
-    label = dataset.features[columns[1]]
+    found = find_columns(columns, dataset.column_names, where)
+    label = dataset.features[found.names[1]] if len(columns) > 1 else None
     names = list(label.names) if isinstance(label, ClassLabel) else None
-    chosen = dataset.with_format(None).select_columns(list(columns))
+    chosen = dataset.with_format(None).select_columns(list(found.names))
 
-    def rows() -> Rows:
+    def rows(on_bad_row: OnBadRow) -> Rows:
         number = 0
         for batch in chosen.iter(BATCH):
-            for cells in zip(*(batch[column] for column in columns), strict=True):
+            for cells in zip(*(batch[column] for column in found.names), strict=True):
                 number += 1
-                yield number, [cells[0], _named(cells[1], names), *cells[2:]]
+                yield number, [cells[0], *(_named(cell, names) for cell in cells[1:2]), *cells[2:]]
 
-    return Table(where, "row", rows, names)
+    return Table(where, "row", rows, found.names, names, notes=found.notes)
 
 
 def _named(label: Any, names: list[str] | None) -> Any:  # noqa: ANN401 - a cell is what it is

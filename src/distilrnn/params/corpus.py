@@ -33,7 +33,8 @@ class CorpusParams(Section):
     source: Literal["generated", "cola", "path", "files", "dataset"] = Field(
         "generated",
         description="generated: the embedded grammar; cola: CoLA's site (pinned sha256); path: a folder in CoLA's "
-        "format; files: CSV, TSV, JSON Lines or Parquet; dataset: a Hugging Face dataset.",
+        "format; files: CSV, TSV, JSON, Parquet or Arrow, or a folder with a sub-folder per class; dataset: a Hugging "
+        "Face dataset.",
     )
     path: str | None = Field(
         None, description="Folder of the TSV splits (path); hub id, or folder of save_to_disk (dataset)."
@@ -54,6 +55,11 @@ class CorpusParams(Section):
     label_column: str = Field("label", min_length=1, description="Column of the class (files, dataset).")
     source_column: str | None = Field(
         None, min_length=1, description="Column of a short code by which metrics are given too (files, dataset)."
+    )
+    on_bad_row: Literal["error", "skip"] = Field(
+        "error",
+        description="error: stop at a row without text or label, or that cannot be read; skip: count and list such "
+        "rows in corpus.json (files, dataset).",
     )
     classes: tuple[str, ...] = Field(
         (),
@@ -131,8 +137,8 @@ class CorpusParams(Section):
             raise ValueError("source is 'dataset' but no path is set: set corpus.path to a hub id or a folder")
         if self.revision is not None and not (HUB_ID.fullmatch(self.path) and COMMIT.fullmatch(self.revision)):
             raise ValueError(
-                f"revision {self.revision!r} of {self.path!r} pins nothing: give the 40 hexadecimal digits of a commit "
-                "of a hub id such as owner/name, and none for a folder"
+                f"revision {self.revision!r} of {self.path!r} must be a full commit hash (40 hexadecimal digits), "
+                "and be set only for a hub id such as owner/name"
             )
 
     def _check_own_splits(self) -> None:

@@ -98,7 +98,7 @@ def test_written_corpus_has_a_summary_that_counts_it(tmp_path):
     written = write_corpus(tmp_path, splits_of(TRAIN_EXAMPLES), ["It snows ."], CLASSES, "here")
     assert read_summary(tmp_path) == json.loads(json.dumps(written))
     assert written["splits"][TRAIN] == {"sentences": 2, "classes": [1, 1]}
-    assert written["classes"] == list(CLASSES) and written["warnings"] == [] and written["source"] == "here"
+    assert written["classes"] == list(CLASSES) and len(written["warnings"]) == 2 and written["source"] == "here"
     assert read_folder(tmp_path, 2) == splits_of(TRAIN_EXAMPLES)
     assert (tmp_path / "unlabelled.txt").read_text() == "It snows .\n"
     digests = [hashlib.sha256((tmp_path / f"{split}.tsv").read_bytes()).digest() for split in SPLITS]
@@ -122,13 +122,31 @@ def test_corpus_without_a_class_is_not_written(tmp_path):
 
 
 def test_leaks_are_counted_against_every_label_that_train_has():
-    train = [*TRAIN_EXAMPLES, Example("s", 0, "", "She went .")]
+    train = [*TRAIN_EXAMPLES, Example("s", 0, "", "She went ."), Example("s", 1, "", "It thaws .")]
     warnings = check_corpus(splits_of(train, [Example("s", 1, "", "She went .")], TRAIN_EXAMPLES[:1]), CLASSES, "here")
     assert warnings == [
         "in_domain_train: 1 rows repeat a sentence, 1 sentences have different labels",
         "in_domain_dev: 1 sentences also stand in in_domain_train, 1 with another label",
         "out_of_domain_dev: 1 sentences also stand in in_domain_train, 0 with another label",
     ]
+
+
+def test_near_duplicates_are_counted_beside_exact_ones():
+    dev = [
+        Example("s", 1, "", text) for text in ("She went .", "she WENT!", "SHE  went", "She went 2 .", "$", "€", "!")
+    ]
+    train = [*TRAIN_EXAMPLES, Example("s", 0, "", "$ ."), Example("s", 0, "", "?")]
+    assert check_corpus({TRAIN: train, "in_domain_dev": dev}, CLASSES, "here")[-2:] == [
+        "in_domain_dev: 1 sentences also stand in in_domain_train, 0 with another label",
+        "in_domain_dev: 3 more sentences differ from one in in_domain_train in case, spaces or punctuation alone",
+    ]
+
+
+def test_a_class_of_one_sentence_is_warned_of():
+    single = "in_domain_train: class acceptable has a single sentence: little can be learned of it"
+    train = [*TRAIN_EXAMPLES, Example("s", 0, "", "Her goed .")]
+    assert check_corpus({TRAIN: train}, CLASSES, "here") == [single]
+    assert check_corpus({TRAIN: [*train, Example("s", 1, "", "He ran .")]}, CLASSES, "here") == []
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """One's own tables: every format gives the same corpus, splits are drawn fairly, and bad tables are one sentence."""
 
+import gzip
 import importlib.util
 import json
 import re
@@ -90,7 +91,7 @@ def test_without_a_network_the_folder_to_set_is_named(monkeypatch):
         raise ConnectionError("no route\nto host")
 
     monkeypatch.setattr(datasets, "load_dataset", fail)
-    said = r"^owner/name: cannot be loaded at revision a+ \(ConnectionError: no route to host\): set corpus\.subset, or"
+    said = r"^owner/name: cannot be loaded at revision a+ \(ConnectionError: no route to host\): set subset, or"
     with pytest.raises(InputError, match=said):
         read_own_data(dataset("owner/name", revision="a" * 40))
 
@@ -159,7 +160,7 @@ def test_what_is_split_off_is_stratified_and_nothing_is_lost(labels, test, dev, 
     try:
         parts = split_off(examples, {TEST: test, DEV: dev}, seed)
     except InputError as refused:
-        assert "which is none of any class" in str(refused)
+        assert "leaves in_domain_" in str(refused)
         return
     rows = {split: [int(example.sentence) for example in part] for split, part in parts.items()}
     assert sorted(row for part in rows.values() for row in part) == list(range(len(labels)))
@@ -209,9 +210,12 @@ REFUSED = {
     "empty file": ("x.csv", "", r"x\.csv: is empty: give it a header row"),
     "header alone": ("x.csv", "text,label\n", r"x\.csv: has no row: give it texts of two classes"),
     "byte-order mark alone": ("x.csv", b"\xef\xbb\xbf", r"x\.csv: is empty"),
-    "missing column": ("x.csv", "sentence,label\na,b\n", r"x\.csv:1: has no column text, only sentence, label: set"),
+    "missing column": ("x.csv", "phrase,label\na,b\n", r"x\.csv:1: has no column text, only phrase, label: set"),
+    "two columns that could be it": ("x.csv", "Review,label,body\na,b,c\n", r"x\.csv:1: Review or body could be the"),
+    "one column for both": ("x.csv", "class\na\n", r"x\.csv:1: has no column text"),
     "no header row": ("x.csv", "It rains .,a\nIt pours .,b\n", r"x\.csv:1: has no column text, only It rains \., a"),
-    "semicolons": ("x.csv", "text;label\na;b\n", r"x\.csv:1: has no column text, only text;label"),
+    "semicolons and a missing column": ("x.csv", "text;mark\na;b\n", r"x\.csv:1: has no column label, only text, mark"),
+    "two delimiters": ("x.csv", "text;label\ttext|label\na;b\n", r"x\.csv:1: has no column text, only 'text;label"),
     "column twice": ("x.csv", "text,label,text\na,b,c\n", r"x\.csv:1: has more than one column text"),
     "column that steers a terminal": ("x.csv", "\x1b[31m,label\na,b\n", r"only '\\x1b\[31m', label"),
     "a cell too many": ("x.csv", GOOD + "It rains, hard .,a\n", r"x\.csv:4: has 3 cells, the header row 2: put a text"),
@@ -219,19 +223,53 @@ REFUSED = {
     "quote left open": ("x.csv", GOOD + '"It rains .,a\n' * 3, r"x\.csv:4: is not CSV \(.*\): put a text"),
     "quote left open to the end": ("x.csv", GOOD + '"It rains .,a\n', r"x\.csv:4: is not CSV \(unexpected end"),
     "quote within": ("x.tsv", 'text\tlabel\n"It" rains .\ta\n', r"x\.tsv:2: is not TSV \(.*expected after"),
-    "huge cell": ("x.csv", GOOD + f"{'x' * 200_000},a\n", r"x\.csv:4: is not CSV \(field larger than"),
-    "line of 10 MB": ("x.csv", GOOD + "x" * 10_000_000, r"x\.csv:4: is longer than 1048576 bytes"),
+    "huge cell": ("x.csv", GOOD + f"{'x' * 2_000_000},a\n", r"x\.csv:4: the text has more than 1048576 characters"),
+    "cell of 10 MB": ("x.csv", GOOD + '"' + "x\n" * 5_000_000 + '",a\n', r"x\.csv:4: is not CSV \(field larger than"),
+    "line of 10 MB": ("x.csv", GOOD + "x" * 10_000_000, r"x\.csv:4: is longer than 8388608 characters"),
     "lone CR line ends": ("x.csv", GOOD.replace("\n", "\r"), r"x\.csv:1: is not CSV"),
-    "Latin-1": ("x.csv", GOOD.encode() + "Café .,a\n".encode("latin-1"), r"x\.csv:4: is not UTF-8 \(byte 4\)"),
-    "UTF-16": ("x.csv", GOOD.encode("utf-16"), r"x\.csv:1: is not UTF-8 \(byte 1\)"),
+    "UTF-8 and Latin-1": (
+        "x.csv",
+        f"{GOOD}Café .,a\n".encode() + "Café .,a\n".encode("latin-1"),
+        r"x\.csv:5: is not UTF-8, but line 4 is: convert the file",
+    ),
+    "Cyrillic": (
+        "x.csv",
+        GOOD.encode() + "Всё хорошо на этой неделе .,a\n".encode("cp1251"),
+        r"x\.csv:4: is not UTF-8, and hardly Western text",
+    ),
+    "no encoding": (
+        "x.csv",
+        GOOD.encode() + b"It \x81 rains .,a\n",
+        r"x\.csv:4: is not UTF-8 \(byte 4\) and not Windows",
+    ),
+    "half a UTF-16 character": (
+        "x.csv",
+        GOOD.encode("utf-16") + b"x",
+        r"x\.csv: begins as UTF-16 and goes on otherwise",
+    ),
+    "gzip that is none": ("x.csv.gz", GOOD, r"x\.csv\.gz: cannot be unpacked \("),
+    "gzip cut off": ("x.csv.gz", gzip.compress(GOOD.encode())[:-12], r"x\.csv\.gz: cannot be unpacked \("),
+    "zst that is none": ("x.csv.zst", GOOD, r"x\.csv\.zst: cannot be unpacked \("),
+    "Parquet in gzip": ("x.parquet.gz", GOOD, r"x\.parquet\.gz: unsupported file type"),
+    "a list of texts": ("x.txt", GOOD, r"x\.txt: a \.txt file has no labels"),
+    "one number in two spellings": (
+        "x.csv",
+        "text,label\na,01\nb,1\nc,2\n",
+        r"x\.csv: the labels 01 and 1 could be one",
+    ),
+    "a name with and without its zeros": (
+        "dev.csv",
+        "text,label\na,a\nb,b\nc,+0\n",
+        r"dev\.csv:4: the label is '0', a number, which is not read as the index",
+    ),
     "NUL": ("x.csv", GOOD + "It\0rains .,a\n", r"x\.csv:4: holds a NUL"),
-    "no text": ("x.csv", GOOD + ",a\n", r"x\.csv:4: the text is empty or invisible: write it or remove the row"),
+    "no text": ("x.csv", GOOD + ",a\n", r"x\.csv:4: the text is empty or invisible: add it, or remove the row"),
     "text of spaces": ("x.csv", GOOD + "\u200b \u3000,a\n", r"x\.csv:4: the text is empty or invisible"),
-    "no label": ("x.csv", GOOD + "It hails .,\n", r"x\.csv:4: has no label: write it or remove the row"),
+    "no label": ("x.csv", GOOD + "It hails .,\n", r"x\.csv:4: has no label: add it, or remove the row"),
     "unknown label in dev": (
         "dev.csv",
         GOOD + "It hails .,c\n",
-        r"dev\.csv:4: the label is 'c', which is no class: choose one of a, b,",
+        r"dev\.csv:4: the label is 'c', which is not a class: choose one of a, b,",
     ),
     "one class": ("x.csv", "text,label\nIt rains .,a\n", r"x\.csv: has only the label 'a': give it texts of two"),
     "label column of texts": (
@@ -240,14 +278,22 @@ REFUSED = {
         r"column label has more than 1000 different labels: set corpus\.label_column",
     ),
     "label that is no name": ("x.csv", GOOD + f"It hails .,{'x' * 65}\n", r"x\.csv: classes .*more than 64 characters"),
-    "JSON list": ("x.json", '[{"text": "It rains .", "label": "a"}]', r"x\.json:1: is not a JSON object: write one"),
+    "JSON list of texts": ("x.json", '["It rains ."]', r"x\.json: row 1: is not a JSON object: write an array of"),
+    "JSON list that breaks off": ("x.json", '[{"text": "b", "label": "b"}', r"x\.json: row 1: is followed by ''"),
+    "JSON list that goes on": ("x.json", '[{"text": "b", "label": "b"}] 1', r"x\.json: goes on after its array"),
+    "JSON list with a comma too many": (
+        "x.json",
+        '[{"text": "b", "label": "b"}, {"text": "c", "label": "c"},]',
+        r"x\.json: row 3: is not JSON \(Expecting value\)",
+    ),
+    "empty JSON list": ("x.json", "[ ]", r"x\.json: has no row"),
     "JSON over lines": (
         "x.json",
         '{\n"text": "It rains ."\n}',
-        r"x\.json:1: is not JSON \(.*\): write one object a line",
+        r"x\.json:1: is not JSON \(.*\): write one object per line",
     ),
     "no JSON": ("x.jsonl", "It rains .", r"x\.jsonl:1: is not JSON"),
-    "deep JSON": ("x.jsonl", "[" * 100_000, r"x\.jsonl:1: is not JSON"),
+    "deep JSON": ("x.jsonl", "[" * 100_000, r"x\.jsonl: row 1: is not JSON"),
     "empty JSON Lines": ("x.jsonl", "\n\n", r"x\.jsonl: has no row"),
     "null text": (
         "x.jsonl",
@@ -289,16 +335,16 @@ REFUSED = {
     "text above the limit": (
         "x.jsonl",
         json.dumps({"text": "x" * (LONGEST_TEXT + 1), "label": "a"}) + '\n{"text": "b", "label": "b"}',
-        r"x\.jsonl:1: the text has more than 131072 characters",
+        r"x\.jsonl:1: the text has more than 1048576 characters",
     ),
     "Parquet that is none": ("x.parquet", GOOD, r"x\.parquet: cannot be read as Parquet \(.*\): write the file again"),
     "empty Parquet": ("x.parquet", b"", r"x\.parquet: cannot be read as Parquet"),
     "unknown kind": (
         "x.xlsx",
         b"PK",
-        r"x\.xlsx: is of no kind that is read here: name a file that ends in \.csv, \.tsv, ",
+        r"x\.xlsx: unsupported file type: save the sheet as CSV",
     ),
-    "no suffix": ("data", GOOD, r"data: is of no kind that is read here"),
+    "no suffix": ("data", GOOD, r"data: unsupported file type: use \.csv, \.tsv, "),
 }
 
 
@@ -338,12 +384,14 @@ def test_places_that_are_not_there(tmp_path, script, saved):
 
     missing, folder = f"--train={tmp_path / 'nix.csv'}", tmp_path / "folder.csv"
     folder.mkdir()
-    assert "nix.csv: no such file: mend its name" in said("--source=files", missing, "--dev-fraction=0.1")
-    assert "folder.csv: cannot be read (Is a dir" in said("--source=files", f"--train={folder}", "--dev-fraction=0.1")
+    assert "nix.csv: no such file: check the path" in said("--source=files", missing, "--dev-fraction=0.1")
+    assert "folder.csv: has no sub-folder with files" in said(
+        "--source=files", f"--train={folder}", "--dev-fraction=0.1"
+    )
     own = ("--source=dataset", "--train=train")
     assert "has no split dev, only train, validation, test" in said(*own, f"--path={saved}", "--dev=dev")
     assert "is not a folder of save_to_disk" in said(*own, f"--path={tmp_path}", "--dev=dev")
-    assert "as a hub id it has no revision: set corpus.revision" in said(*own, "--path=owner/name", "--dev=dev")
+    assert "a hub id needs a revision: set revision" in said(*own, "--path=owner/name", "--dev=dev")
     assert "no such folder" in said(*own, f"--path={'x' * 5000}", "--dev=dev")
     assert "has no column words, only text, label" in said(
         *own, f"--path={saved}", "--dev=validation", "--text-column=words"

@@ -109,8 +109,8 @@ REFUSED = {
     "source that steers a terminal": (BOTH + row(source="\x1b[31mred"), r":3: the source has an unprintable"),
     "source that turns the text": (BOTH + row(source="a\u202eb"), r":3: the source has an unprintable"),
     "second byte-order mark": (b"\xef\xbb\xbf" * 2 + BOTH, r":1: the source has an unprintable"),
-    "line of 10 MB": (BOTH + row("x" * 10_000_000), r":3: is longer than 1048576 bytes"),
-    "10 MB without a newline": (b"x" * 10_000_000, r":1: is longer than 1048576 bytes"),
+    "line of 10 MB": (BOTH + row("x" * 10_000_000), r":3: is longer than 8388608 bytes"),
+    "10 MB without a newline": (b"x" * 10_000_000, r":1: is longer than 8388608 bytes"),
     "a class without sentences": (GOOD.encode() * 3, r"in_domain_train has no sentence of class 0 \(unacceptable\)"),
 }
 

@@ -92,7 +92,7 @@ BAD = {
     "own splits of another source": ({"corpus__dev": "x"}, r": corpus: dev is set, but source is 'generated': set"),
     "a branch is no commit": (
         {"corpus": {"source": "dataset", "path": "a/b", "revision": "main", "train": "train", "dev": "dev"}},
-        r"corpus: revision 'main' of 'a/b' pins nothing: give the 40 hexadecimal digits of a commit",
+        r"corpus: revision 'main' of 'a/b' must be a full commit hash",
     ),
     "epoch chosen on a dev set that there is not": (
         {"corpus": {"source": "files", "train": "x.csv", "test_fraction": 0.1}, "selection__validation": "dev"},
