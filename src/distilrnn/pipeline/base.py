@@ -16,6 +16,7 @@ from distilrnn.data.tokenizer import END_OF_TEXT
 from distilrnn.errors import InputError
 from distilrnn.models.bases import save_base
 from distilrnn.models.kernels.gelu import use_fast_activations
+from distilrnn.orchestration.code import code_version
 from distilrnn.params.base import BaseParams
 from distilrnn.params.common import TrainingParams
 from distilrnn.runtime.device import prepare
@@ -97,7 +98,8 @@ def pretrain(unlabelled: Path, params: BaseParams, output: Path, threads: int | 
     training = TrainingParams(
         epochs=params.epochs, batch_size=params.batch_size, learning_rate=params.learning_rate, schedule="linear"
     )
-    resume = ResumeFile(output, {"params": params.model_dump(), "sentences": sentences, "device": repr(device)})
+    inputs = {"params": params.model_dump(), "sentences": sentences, "device": repr(device)}
+    resume = ResumeFile(output, {**inputs, "code": code_version("base")})
     with TrainingProgress("base", params.epochs, len(train.tokens)) as progress:
         fit(
             _LanguageModel(model),

@@ -9,6 +9,7 @@ from distilrnn.artifacts.curves import to_csv
 from distilrnn.artifacts.files import write_atomically, write_json
 from distilrnn.data.encoded import read_encoded_split
 from distilrnn.data.holdout import split_holdout
+from distilrnn.orchestration.code import code_version
 from distilrnn.params.common import SelectionParams
 from distilrnn.params.splits import DEV, TRAIN
 from distilrnn.runtime.device import Device
@@ -38,6 +39,11 @@ def train_and_validation_sets(
     return train, sentences(DEV) if selection.validation == "dev" else sentences(TRAIN, validation_rows)
 
 
+def code_of(kind: str) -> str:
+    """The version of the code that trains a system of this kind: teacher, distilled or baseline."""
+    return code_version("student" if kind == "distilled" else kind)
+
+
 def write_run(
     output: Path,
     kind: str,
@@ -58,6 +64,7 @@ def write_run(
         output / "run.json",
         {
             "kind": kind,
+            "code": code_of(kind),
             "seed": seed,
             "best_epoch": history.best_epoch,
             "epochs": epochs,

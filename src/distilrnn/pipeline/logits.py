@@ -8,6 +8,7 @@ from distilrnn.artifacts.logits import FILE, written_logits
 from distilrnn.data.encoded import read_encoded_split, read_summary
 from distilrnn.models.adapters import load_teacher
 from distilrnn.models.teacher import place
+from distilrnn.orchestration.code import code_version
 from distilrnn.runtime.device import prepare
 from distilrnn.training.batch import EncodedDataset
 from distilrnn.training.predict import predict_logits
@@ -41,6 +42,7 @@ def compute_logits(base: Path, adapter: Path, tokens: Path, output: Path, batch_
             predict_logits(teacher, split_tokens, batch_size, device, max_tokens, into=logits[split])
     seconds, sentences = time.monotonic() - started, sum(counts.values())
     run = {
+        "code": code_version("logits"),
         "sentences": sentences,
         "seconds": round(seconds, 3),
         "sentences_per_second": round(sentences / seconds, 1),

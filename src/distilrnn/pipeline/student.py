@@ -15,7 +15,7 @@ from distilrnn.models.student import Student
 from distilrnn.params.common import SelectionParams, TrainingParams
 from distilrnn.params.splits import TRAIN, evaluation_splits
 from distilrnn.params.student import DistilParams, StudentModelParams
-from distilrnn.pipeline.common import train_and_validation_sets, write_run
+from distilrnn.pipeline.common import code_of, train_and_validation_sets, write_run
 from distilrnn.runtime.device import multiplies_bf16, prepare
 from distilrnn.training.batch import EncodedDataset
 from distilrnn.training.distillation import distil_objective
@@ -80,7 +80,7 @@ def train_student(
 
     weights = class_weights(train.tokens.labels, len(classes)) if training.class_weights == "balanced" else None
     objective = label_objective(weights) if taught is None else distil_objective(distil, weights)
-    resume = ResumeFile(output, {**header, "device": repr(device)})
+    resume = ResumeFile(output, {**header, "device": repr(device), "code": code_of(kind)})
     with (
         TrainingProgress(kind, training.epochs, len(train.tokens)) as progress,
         save_best_on_divergence(student, resume, save),

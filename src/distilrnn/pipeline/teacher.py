@@ -9,7 +9,7 @@ from distilrnn.models.parameters import count_parameters
 from distilrnn.models.teacher import build_teacher, place
 from distilrnn.params.common import SelectionParams, TrainingParams
 from distilrnn.params.teacher import Pooling, TuningParams
-from distilrnn.pipeline.common import train_and_validation_sets, write_run
+from distilrnn.pipeline.common import code_of, train_and_validation_sets, write_run
 from distilrnn.runtime.device import prepare
 from distilrnn.training.loop import fit
 from distilrnn.training.losses import class_weights, label_objective
@@ -55,7 +55,7 @@ def train_teacher(
         save_adapter(path, teacher, {**header, "best_epoch": epoch})
 
     weights = class_weights(train.tokens.labels, len(classes)) if training.class_weights == "balanced" else None
-    resume = ResumeFile(output, {**header, "device": repr(device)})
+    resume = ResumeFile(output, {**header, "device": repr(device), "code": code_of("teacher")})
     with TrainingProgress("teacher", training.epochs, len(train.tokens)) as progress:
         progress.say(
             f"{parameters['total']:,} parameters, {parameters['trainable']:,} trainable: "

@@ -4,8 +4,8 @@ Snakemake deletes a job's outputs before it starts the job again, so the state c
 """
 
 import hashlib
+import itertools
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,16 +25,6 @@ from distilrnn.training.history import History, NonFiniteError
 FOLDER = Path(".resume")
 MINUTES = 10
 """A long epoch is also saved after so many minutes."""
-
-
-def code_hash() -> str:
-    """SHA-256 over the source of every module of this package that the process has loaded."""
-    digest = hashlib.sha256()
-    for name in sorted(n for n in sys.modules if n == "distilrnn" or n.startswith("distilrnn.")):
-        file = getattr(sys.modules[name], "__file__", None)
-        if file:
-            digest.update(Path(file).read_bytes())
-    return digest.hexdigest()
 
 
 @dataclass
@@ -68,10 +58,10 @@ class ResumeState:
 
 
 class ResumeFile:
-    """The state file of one output folder; `inputs` is everything that the result depends on."""
+    """The state file of one output folder; `inputs` is everything that the result depends on, the code version too."""
 
     def __init__(self, output: Path, inputs: dict[str, Any], folder: Path = FOLDER) -> None:
-        text = json.dumps({**inputs, "code": code_hash(), "torch": torch.__version__}, sort_keys=True, default=str)
+        text = json.dumps({**inputs, "torch": torch.__version__}, sort_keys=True, default=str)
         self.key = hashlib.sha256(text.encode()).hexdigest()
         slug = "".join(c if c.isalnum() or c in "._-" else "-" for c in str(output))
         # Cut to what file systems allow; the hash keeps outputs apart whose slugs are equal.
@@ -82,7 +72,7 @@ class ResumeFile:
         self.saved = time.monotonic()
 
     def load(self) -> ResumeState | None:
-        """The saved state; None where there is none, or one of other params, inputs or code (which is removed)."""
+        """The saved state; None if there is none of these inputs and this code: any other is set aside, and named."""
         if not self.path.exists():
             return None
         try:
@@ -90,9 +80,16 @@ class ResumeFile:
         except InputError:
             header = {}
         if header.get("key") != self.key:
-            self.path.unlink()
+            aside = self._set_aside()
+            print(f"{self.path} is damaged, or of other parameters, inputs or code: kept as {aside.name}", flush=True)
             return None
         return ResumeState(tensors, header)
+
+    def _set_aside(self) -> Path:
+        """Give the state a name that nothing has yet, and return it."""
+        numbers = itertools.chain([""], (f".{number}" for number in itertools.count(2)))
+        names = (self.path.with_name(f"{self.path.stem}{number}.stale") for number in numbers)
+        return self.path.rename(next(path for path in names if not path.exists()))
 
     def is_due(self) -> bool:
         """Whether so long has gone by since the last save that a part of an epoch is worth saving."""

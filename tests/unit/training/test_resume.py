@@ -4,12 +4,13 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
 
 from distilrnn.artifacts.files import read_json
+from distilrnn.orchestration.code import code_version
+from distilrnn.pipeline import common
 from distilrnn.pipeline.base import pretrain
 from distilrnn.training import resume
 from distilrnn.training.progress import TrainingProgress
@@ -112,22 +113,43 @@ def leave_a_state(tiny, kind, monkeypatch, **changes):
 @pytest.mark.parametrize("changes", [{"learning_rate": 4e-3}, {"seed": 1}, {"batch_size": 8}])
 def test_a_state_of_other_params_is_not_used(tiny, workplace, monkeypatch, capsys, whole, changes):
     kind, expected = whole
-    leave_a_state(tiny, kind, monkeypatch, **changes)
+    state = leave_a_state(tiny, kind, monkeypatch, **changes)
     make(tiny, kind, Path("out"))
     assert "going on" not in capsys.readouterr().out
     assert contents(kind, Path("out")) == expected
-    assert not list(STATES.glob("*"))
+    assert list(STATES.glob("*")) == [state.with_suffix(".stale")]
 
 
 @pytest.mark.parametrize("whole", ["teacher", "student"], indirect=True)
 def test_a_state_of_other_code_or_other_inputs_is_not_used(tiny, workplace, monkeypatch, capsys, whole):
     kind, expected = whole
     with monkeypatch.context() as patch:
-        patch.setattr(resume, "code_hash", lambda: "other")
-        leave_a_state(tiny, kind, monkeypatch)
+        patch.setattr(common, "code_version", lambda rule: "other")
+        state = leave_a_state(tiny, kind, monkeypatch)
+    content = state.read_bytes()
     make(tiny, kind, Path("out"))
-    assert "going on" not in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "going on" not in printed
+    (sentence,) = (line for line in printed.splitlines() if state.name in line)
+    assert f"kept as {state.stem}.stale" in sentence
+    assert state.with_suffix(".stale").read_bytes() == content
     assert contents(kind, Path("out")) == expected
+
+
+def test_states_that_are_set_aside_do_not_replace_each_other(workplace):
+    file = resume.ResumeFile(Path("out"), {})
+    file.path.parent.mkdir()
+    for text in ("first", "second", "third"):
+        file.path.write_text(text)
+        assert file.load() is None
+    stale = {path.name.removeprefix(file.path.stem): path.read_text() for path in STATES.glob("*.stale")}
+    assert stale == {".stale": "first", ".2.stale": "second", ".3.stale": "third"}
+
+
+def test_a_result_tells_the_code_that_made_it(tiny):
+    for folder, rule in ((tiny.teacher, "teacher"), (tiny.student, "student"), (tiny.baseline, "baseline")):
+        assert read_json(folder / "run.json")["code"] == code_version(rule)
+    assert read_json(tiny.logits.parent / "run.json")["code"] == code_version("logits")
 
 
 def test_what_a_kill_left_half_written_is_removed(tiny, workplace):
@@ -164,19 +186,6 @@ def test_students_of_other_logits_share_no_state(tiny, workplace, monkeypatch, c
     leave_a_state(tiny, "student", monkeypatch)
     study(tiny, Path("out"), taught=other, training=STUDYING.model_copy(update=LINEAR))
     assert "going on" not in capsys.readouterr().out
-
-
-def test_the_code_hash_covers_the_packages_loaded_modules(monkeypatch, tmp_path):
-    file = tmp_path / "new.py"
-    hashes = [resume.code_hash()]
-    for text in ("a = 1", "a = 2", "a = 1"):
-        file.write_text(text)
-        monkeypatch.setitem(sys.modules, "distilrnn.new", SimpleNamespace(__file__=str(file)))
-        hashes.append(resume.code_hash())
-    assert len(set(hashes)) == 3
-    assert hashes[1] == hashes[3]
-    monkeypatch.setitem(sys.modules, "elsewhere", SimpleNamespace(__file__=str(tmp_path / "none.py")))
-    assert resume.code_hash() == hashes[3]
 
 
 def test_states_of_different_outputs_lie_apart(workplace):
