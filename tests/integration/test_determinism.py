@@ -1,4 +1,4 @@
-"""The same experiment in two clones: every file has the same bytes, but for those that hold seconds."""
+"""The same experiment in two clones, on one core and on two: the same bytes, but for the files that hold seconds."""
 
 import re
 
@@ -20,8 +20,8 @@ def test_two_clones_make_the_same_bytes(tmp_path):
     here = new_repository(tmp_path / "here", stand_in=False)
     here.set_params(PARAMS)
     there = here.copy(tmp_path / "there" / "elsewhere")
-    for clone in (here, there):
-        clone.snakemake("--cores", "1")
+    for clone, cores in ((here, "1"), (there, "2")):
+        clone.snakemake("--cores", cores)
     first, second = (outputs(clone.path / "results/real") for clone in (here, there))
     assert_same(second, first)
     kinds = ("adapter", "student", "model", "logits", r"metrics\.json", r"statistics\.json", "comparison", "curves-")

@@ -13,9 +13,9 @@ rule base:
         f"{LOGS}/base/{{base}}.log",
     conda:
         "../envs/distilrnn.yaml"
-    threads: 8
+    threads: lambda w: sizes.threads(is_small_base(w))
     resources:
-        gpu=lambda w: int(EXPERIMENT.bases[w.base].model == "pretrain"),
+        gpu=lambda w: sizes.gpus(is_small_base(w)) if EXPERIMENT.bases[w.base].model == "pretrain" else 0,
         mem_mb=8000,
         runtime=60,
     params:

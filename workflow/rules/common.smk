@@ -12,6 +12,7 @@ shell.prefix("set -euo pipefail; export PYTHONPATH=src${{PYTHONPATH:+:$PYTHONPAT
 from distilrnn.artifacts import layout
 from distilrnn.cli.options import options
 from distilrnn.errors import InputError
+from distilrnn.orchestration import resources as sizes
 from distilrnn.orchestration import stages as files
 from distilrnn.orchestration.code import code_version
 from distilrnn.orchestration.locks import lock_note
@@ -44,6 +45,17 @@ wildcard_constraints:
 def folder(some_files):
     """The folder that a script is given instead of the files in it."""
     return Path(some_files[0]).parent
+
+
+def is_small_base(wildcards):
+    """Whether the base is small, or that of the teacher."""
+    name = wildcards.base if hasattr(wildcards, "base") else EXPERIMENT.teachers[wildcards.teacher].base
+    return sizes.is_small_base(EXPERIMENT.bases[name])
+
+
+def is_small_student(wildcards):
+    """Whether the student or baseline is small."""
+    return sizes.is_small_student({**EXPERIMENT.baselines, **EXPERIMENT.students}[wildcards.student])
 
 
 def base_of_teacher(wildcards):

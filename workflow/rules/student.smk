@@ -13,9 +13,9 @@ rule student:
         f"{LOGS}/student/{{student}}-{{teacher}}-seed{{seed}}.log",
     conda:
         "../envs/distilrnn.yaml"
-    threads: 8
+    threads: lambda w: sizes.threads(is_small_student(w))
     resources:
-        gpu=1,
+        gpu=lambda w: sizes.gpus(is_small_student(w)),
         mem_mb=8000,
         runtime=240,
     params:
@@ -44,9 +44,9 @@ rule baseline:
         f"{LOGS}/baseline/{{student}}-seed{{seed}}.log",
     conda:
         "../envs/distilrnn.yaml"
-    threads: 8
+    threads: lambda w: sizes.threads(is_small_student(w))
     resources:
-        gpu=1,
+        gpu=lambda w: sizes.gpus(is_small_student(w)),
         mem_mb=8000,
         runtime=240,
     params:

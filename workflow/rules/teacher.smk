@@ -13,9 +13,9 @@ rule teacher:
         f"{LOGS}/teacher/{{teacher}}-seed{{seed}}.log",
     conda:
         "../envs/distilrnn.yaml"
-    threads: 8
+    threads: lambda w: sizes.threads(is_small_base(w))
     resources:
-        gpu=1,
+        gpu=lambda w: sizes.gpus(is_small_base(w)),
         mem_mb=16000,
         runtime=720,
     params:
@@ -45,9 +45,9 @@ rule logits:
         f"{LOGS}/logits/{{teacher}}-seed{{seed}}.log",
     conda:
         "../envs/distilrnn.yaml"
-    threads: 8
+    threads: lambda w: sizes.threads(is_small_base(w))
     resources:
-        gpu=1,
+        gpu=lambda w: sizes.gpus(is_small_base(w)),
         mem_mb=16000,
         runtime=120,
     params:
