@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from distilrnn.errors import InputError, RunError
-    from distilrnn.inference import Predictor, load_predictor
+    from distilrnn.inference import Cascade, Predictor, load_cascade, load_predictor
 
 __version__ = "0.1.0"
-__all__ = ["InputError", "Predictor", "RunError", "load_predictor"]
+__all__ = ["Cascade", "InputError", "Predictor", "RunError", "load_cascade", "load_predictor"]
 
 _PLACES = {
     "InputError": "distilrnn.errors",
     "RunError": "distilrnn.errors",
     "Predictor": "distilrnn.inference",
+    "Cascade": "distilrnn.inference",
+    "load_cascade": "distilrnn.inference",
     "load_predictor": "distilrnn.inference",
 }
 

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,6 +14,7 @@ from distilrnn.artifacts.files import read_json, require_equal
 from distilrnn.artifacts.tensors import read_header
 from distilrnn.data.batching import sorted_batches
 from distilrnn.errors import InputError, optional_imports
+from distilrnn.evaluation.confidence import HEADER_KEY, threshold
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -176,6 +178,77 @@ def _teacher_predictor(adapter: Path, header: dict, base: Path | None) -> Predic
         return teacher(torch.from_numpy(ids), torch.from_numpy(lengths)).float().numpy()
 
     return Predictor(header["classes"], tokenizer, header["pad_id"], header["max_length"], None, logits)
+
+
+@dataclass
+class Cascade:
+    """A student that answers where it is sure, and hands the rest on to its teacher, which is loaded when needed."""
+
+    student: Classifier
+    load_teacher: Callable[[], Classifier]
+    threshold: float
+    """Sentences are handed on up to this confidence: the probability of the student's most probable class."""
+
+    @cached_property
+    def teacher(self) -> Classifier:
+        """The system that is asked where the student is not sure."""
+        return self.load_teacher()
+
+    @property
+    def classes(self) -> list[str]:
+        """The names of the classes, which are the same for both."""
+        return self.student.classes
+
+    def answers(self, sentences: Sequence[str], batch_size: int = BATCH) -> tuple[np.ndarray, np.ndarray]:
+        """Class probabilities, float32 [sentences, classes], and whether the teacher gave them, bool [sentences]."""
+        probabilities = self.student.probabilities(sentences, batch_size)
+        handed_on = probabilities.max(axis=1) <= self.threshold
+        if handed_on.any():
+            unsure = [sentences[row] for row in np.flatnonzero(handed_on)]
+            probabilities[handed_on] = self.teacher.probabilities(unsure, batch_size)
+        return probabilities, handed_on
+
+    def probabilities(self, sentences: Sequence[str], batch_size: int = BATCH) -> np.ndarray:
+        """Class probabilities, float32 [sentences, classes], whoever gave them; raises InputError as both do."""
+        return self.answers(sentences, batch_size)[0]
+
+    def predict(self, sentences: Sequence[str]) -> list[str]:
+        """The most probable class of each sentence."""
+        return [self.classes[best] for best in self.probabilities(sentences).argmax(axis=1)]
+
+
+def load_cascade(
+    student: Path | str, teacher: Path | str, hand_on: float = 0.2, base: Path | None = None, threads: int = 1
+) -> Cascade:
+    """A student that hands on what it is least sure of.
+
+    Args:
+        student: a student.safetensors or linear.safetensors.
+        teacher: usually an adapter.safetensors; any checkpoint of the same corpus will do.
+        hand_on: share of the sentences that is handed on, 0 to 1, as on the held-out part of the training sentences;
+            of other sentences it may be more or less.
+        base: folder of the adapter's base [default: the experiment's own].
+        threads: batches that a student computes at a time.
+
+    Raises:
+        InputError: `hand_on` is not from 0 to 1, the two are not of one corpus and one list of classes, or a file
+            cannot be used.
+    """
+    student, teacher = Path(student), Path(teacher)
+    if not 0 <= hand_on <= 1:
+        raise InputError(f"the share to hand on is {hand_on:g}: choose one from 0 to 1")
+    own, other = read_header(student), read_header(teacher)
+    if HEADER_KEY not in own:
+        raise InputError(
+            f"{student}: does not know how sure it is (it holds {own['kind']}): name a student.safetensors or "
+            "linear.safetensors of this version, or train it again"
+        )
+    if other["kind"] not in ("adapter", "student", "linear"):
+        raise InputError(f"{teacher}: holds {other['kind']}: name the teacher's adapter.safetensors")
+    require_equal(other.get("classes"), own.get("classes"), teacher, "list of classes")
+    require_equal(other.get("corpus_hash"), own.get("corpus_hash"), teacher, "corpus")
+    limit = threshold(own[HEADER_KEY], hand_on)
+    return Cascade(load_predictor(student, threads=threads), lambda: load_predictor(teacher, base, threads), limit)
 
 
 def find_base(adapter: Path, base_hash: str) -> Path:

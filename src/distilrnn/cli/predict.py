@@ -26,21 +26,37 @@ def predict(
     base: Annotated[
         Path | None, typer.Option(help="Folder of an adapter's base [default: the experiment's own].")
     ] = None,
+    cascade: Annotated[
+        Path | None,
+        typer.Option(help="The teacher's adapter.safetensors: it answers where the student is least sure."),
+    ] = None,
+    hand_on: Annotated[
+        float | None, typer.Option(help="Share of the sentences that --cascade hands on, 0 to 1 [default: 0.2].")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON Lines, with the probability of every class.")] = False,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads [default: all].")] = None,
 ) -> None:
-    """Classify sentences with a trained teacher or student. Prints label, probability and sentence, tab-separated."""
+    """Classify sentences with a trained teacher or student. Prints label, probability and sentence, tab-separated.
+
+    With --cascade, a column before the sentence says which of the two answered: student or teacher.
+    """
     if sentences and file:
         raise InputError("both sentences and --file are given: choose one")
+    if hand_on is not None and cascade is None:
+        raise InputError("--hand-on is given without a teacher to hand on to: name one with --cascade")
     lines = enumerate(sentences, 1) if sentences else numbered_lines(file)
     # Read by numpy, torch and the tokenizers when they are loaded. Batches are computed side by side, each on one core:
     # numpy's own threads would mostly wait for each other.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if threads is not None:
         os.environ.update(OMP_NUM_THREADS=str(threads), RAYON_NUM_THREADS=str(threads))
-    from distilrnn.inference import load_predictor
+    from distilrnn.inference import Cascade, load_cascade, load_predictor
 
-    predictor = load_predictor(checkpoint, base, threads or len(os.sched_getaffinity(0)))
+    cores = threads or len(os.sched_getaffinity(0))
+    if cascade is None:
+        predictor = load_predictor(checkpoint, base, cores)
+    else:
+        predictor = load_cascade(checkpoint, cascade, 0.2 if hand_on is None else hand_on, base, cores)
     where = "argument" if sentences else str(file or "standard input")
     for chunk in _chunks(lines):
         for number, sentence in chunk:
@@ -48,24 +64,32 @@ def predict(
                 raise InputError(f"{where}:{number}: the sentence is empty: write it or remove the line")
             if not sentence.isprintable() and any("\ud800" <= c <= "\udfff" for c in sentence):
                 raise InputError(f"{where}:{number}: is not UTF-8: convert it")
-        rows = predictor.probabilities([sentence for _, sentence in chunk])
-        say = _json_line if as_json else _tabbed_line
-        answers = (say(predictor.classes, row, text) for (_, text), row in zip(chunk, rows.tolist(), strict=True))
-        sys.stdout.writelines(answers)
+        texts = [sentence for _, sentence in chunk]
+        answered_by: Iterable[str | None] = [None] * len(texts)
+        if isinstance(predictor, Cascade):
+            rows, handed_on = predictor.answers(texts)
+            answered_by = ["teacher" if row else "student" for row in handed_on.tolist()]
+        else:
+            rows = predictor.probabilities(texts)
+        line = _json_line if as_json else _tabbed_line
+        answers = zip(rows.tolist(), texts, answered_by, strict=True)
+        sys.stdout.writelines(line(predictor.classes, *answer) for answer in answers)
         sys.stdout.flush()
 
 
-def _tabbed_line(classes: list[str], row: list[float], sentence: str) -> str:
+def _tabbed_line(classes: list[str], row: list[float], sentence: str, answered_by: str | None) -> str:
     probability = max(row)
-    return f"{classes[row.index(probability)]}\t{probability:.4f}\t{sentence}\n"
+    source = f"{answered_by}\t" if answered_by else ""
+    return f"{classes[row.index(probability)]}\t{probability:.4f}\t{source}{sentence}\n"
 
 
-def _json_line(classes: list[str], row: list[float], sentence: str) -> str:
+def _json_line(classes: list[str], row: list[float], sentence: str, answered_by: str | None) -> str:
     probability = max(row)
     answer = {
         "sentence": sentence,
         "label": classes[row.index(probability)],
         "probability": round(probability, 6),
+        **({"answered_by": answered_by} if answered_by else {}),
         "probabilities": {name: round(value, 6) for name, value in zip(classes, row, strict=True)},
     }
     return f"{json.dumps(answer, ensure_ascii=False)}\n"

@@ -9,10 +9,12 @@ import numpy as np
 from distilrnn.artifacts import layout
 from distilrnn.artifacts.files import read_json, require_equal
 from distilrnn.artifacts.logits import load_logits
-from distilrnn.data.corpus import read_split, read_summary
+from distilrnn.data.corpus import iterate_split, read_split, read_summary
+from distilrnn.data.holdout import split_holdout
 from distilrnn.errors import InputError
+from distilrnn.params.common import SelectionParams
 from distilrnn.params.experiment import Experiment
-from distilrnn.params.splits import TRAIN, evaluation_splits
+from distilrnn.params.splits import DEV, HELD_OUT, TRAIN, evaluation_splits
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,11 @@ class Corpus:
     """Training sentences of each class."""
     splits: dict[str, Split]
     """The evaluation splits."""
+    train_sentences: int
+    held_out: np.ndarray
+    """int: the rows of train on which epochs were chosen; empty where that was dev."""
+    held_out_labels: np.ndarray
+    """int [n]: the labels of what epochs were chosen on."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +53,18 @@ class Run:
     """total and trainable."""
 
 
-def read_corpus(folder: Path) -> Corpus:
-    """The corpus that an experiment is judged on; raises InputError."""
+def read_corpus(folder: Path, selection: SelectionParams) -> Corpus:
+    """The corpus that an experiment is evaluated on; raises InputError."""
     written = read_summary(folder)
     splits = {}
+    train = np.array([e.label for e in iterate_split(folder / f"{TRAIN}.tsv", len(written["classes"]))])
     for name in evaluation_splits(written["splits"]):
         examples = read_split(folder / f"{name}.tsv", len(written["classes"]))
         splits[name] = Split(np.array([e.label for e in examples]), [e.source for e in examples])
-    return Corpus(written["hash"], written["classes"], written["splits"][TRAIN]["classes"], splits)
+    _, held_out = split_holdout(train, selection)
+    labels = splits[DEV].labels if selection.validation == "dev" else train[held_out]
+    counts = written["splits"][TRAIN]["classes"]
+    return Corpus(written["hash"], written["classes"], counts, splits, len(train), held_out, labels)
 
 
 def require_every_run(experiment: Experiment, folder: Path) -> None:
@@ -70,15 +81,25 @@ def require_every_run(experiment: Experiment, folder: Path) -> None:
                 )
 
 
-def read_logits(path: Path, corpus: Corpus, seed: int) -> dict[str, np.ndarray]:
-    """A run's logits [n, K] on the evaluation splits, in the order of the corpus.
+def read_logits(path: Path, corpus: Corpus, seed: int, *, has_train: bool) -> dict[str, np.ndarray]:
+    """A run's logits [n, K] on the evaluation splits and HELD_OUT, in the order of the corpus.
+
+    Args:
+        path: the logits file.
+        corpus: of the experiment.
+        seed: of the run.
+        has_train: whether the file holds all of train (a teacher's), or the held-out sentences (any other's).
 
     Raises:
         InputError: the logits are of another corpus, other classes, another seed or other sentences, or not finite.
     """
     sentences = {split: len(of_corpus.labels) for split, of_corpus in corpus.splits.items()}
-    logits, header = load_logits(path, corpus.hash, corpus.classes, sentences)
+    more = {TRAIN: corpus.train_sentences} if has_train else {HELD_OUT: len(corpus.held_out_labels)}
+    logits, header = load_logits(path, corpus.hash, corpus.classes, {**sentences, **more})
     require_equal(str(header.get("seed")), str(seed), path, "seed")
+    if has_train:
+        train = logits.pop(TRAIN)
+        logits[HELD_OUT] = train[corpus.held_out] if len(corpus.held_out) else logits[DEV]
     return logits
 
 

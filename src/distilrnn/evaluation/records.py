@@ -81,3 +81,29 @@ class Claim(Evidence):
     verdict: Verdict = "undecided"
     decidable: bool = True
     """Whether there are enough resamples for a verdict on any claim of the family."""
+
+
+class CascadePoint(Record):
+    """A cascade with one threshold on one split; means over the seeds of the student."""
+
+    share: float
+    """Share of the held-out sentences that the threshold hands on."""
+    handed_on: float
+    """The same of the split's sentences."""
+    accuracy: float
+    accuracy_std: float | None
+    """Over seeds; None with one seed."""
+    mcc: float
+    mcc_std: float | None
+    held_out_accuracy: float
+    """On the held-out part of train, which may choose the threshold."""
+
+
+class Cascade(Record):
+    """A student that hands on what it is least sure of to its teacher, on one split, by falling confidence."""
+
+    student: str
+    teacher: str
+    split: str
+    points: list[CascadePoint]
+    """From nothing handed on (the student alone) to everything (the teacher alone)."""

@@ -10,6 +10,9 @@ DEV = "in_domain_dev"
 TEST = "in_domain_test"
 OUT_OF_DOMAIN = "out_of_domain_dev"
 
+HELD_OUT = "held_out"
+"""The sentences on which the epoch was chosen, as a split of logits: a part of train, or dev where it was chosen on."""
+
 SPLITS = (TRAIN, DEV, OUT_OF_DOMAIN)
 """Those of CoLA's format and of the generated corpus."""
 

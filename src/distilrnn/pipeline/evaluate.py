@@ -17,12 +17,13 @@ from distilrnn.artifacts.files import write_atomically, write_json
 from distilrnn.artifacts.layout import MAJORITY, System
 from distilrnn.artifacts.logits import average
 from distilrnn.evaluation import significance
+from distilrnn.evaluation.cascade import cascades
 from distilrnn.evaluation.inputs import Corpus, Run, read_corpus, read_logits, read_run, require_every_run
 from distilrnn.evaluation.metrics import FIDELITY, SCALARS, evaluate, fidelity, mean_and_std, prior_logits
-from distilrnn.evaluation.records import Claim, Family
+from distilrnn.evaluation.records import Cascade, Claim, Family
 from distilrnn.evaluation.selection import compared_systems
 from distilrnn.params.experiment import Experiment, read_experiment
-from distilrnn.params.splits import SHORT
+from distilrnn.params.splits import HELD_OUT, SHORT
 from distilrnn.params.sweep import split_variant
 
 UNTRAINED = Run(
@@ -47,14 +48,19 @@ def evaluate_experiment(params: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             written then.
     """
     experiment, folder = read_experiment(params), params.parent
-    corpus = read_corpus(folder / "corpus")
+    corpus = read_corpus(folder / "corpus", experiment.selection)
     require_every_run(experiment, folder)
     systems = layout.systems(experiment)
     logits, runs = {}, {}
     for system in systems:
         if system.is_trained:
             logits[system.label] = {
-                seed: read_logits(layout.logits_folder(folder, system, seed) / "logits.safetensors", corpus, seed)
+                seed: read_logits(
+                    layout.logits_folder(folder, system, seed) / "logits.safetensors",
+                    corpus,
+                    seed,
+                    has_train=system.kind == "teacher",
+                )
                 for seed in system.seeds
             }
             runs[system.label] = {
@@ -76,6 +82,12 @@ def evaluate_experiment(params: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         "confidence": settings.confidence,
         "resamples": settings.resamples,
         "claims": [claim.model_dump(mode="json") for claim in claims],
+        "cascades": [
+            cascade.model_dump(mode="json")
+            for system in chosen
+            if system.is_distilled
+            for cascade in cascades_of(experiment, systems, system, corpus, logits)
+        ],
         "variants": [variant(every[system.label], system, chosen) for system in systems if system.variant],
     }
     for name, detail in details.items():
@@ -184,6 +196,17 @@ def _scores(
 def teacher_of(systems: Sequence[System], system: System) -> System:
     """The teacher or ensemble that a distilled student learned from."""
     return next(s for s in systems if s.kind in ("teacher", "ensemble") and s.teacher == system.teacher)
+
+
+def cascades_of(
+    experiment: Experiment, systems: Sequence[System], system: System, corpus: Corpus, logits: Logits
+) -> list[Cascade]:
+    """The cascades of a distilled system and its teacher, on every split."""
+    teacher = teacher_of(systems, system)
+    of_teacher = {seed: experiment.teacher_seed(str(teacher.teacher), seed) for seed in system.seeds}
+    pairs = [(logits[system.label][seed], logits[teacher.label][of_teacher[seed]]) for seed in system.seeds]
+    labels = {split: of_split.labels for split, of_split in corpus.splits.items()}
+    return cascades(system.name, teacher.name, pairs, {**labels, HELD_OUT: corpus.held_out_labels})
 
 
 def _over_seeds(scores: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:

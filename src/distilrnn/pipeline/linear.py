@@ -10,10 +10,11 @@ from distilrnn.artifacts.files import write_json
 from distilrnn.artifacts.logits import FILE, written_logits
 from distilrnn.data.corpus import read_split, read_summary
 from distilrnn.data.holdout import split_holdout
+from distilrnn.evaluation.confidence import HEADER_KEY, confidence_quantiles, confidences
 from distilrnn.models.linear import Features, LinearClassifier, fit_weights, save_linear
 from distilrnn.params.common import SelectionParams
 from distilrnn.params.linear import LinearParams
-from distilrnn.params.splits import DEV, TRAIN, evaluation_splits
+from distilrnn.params.splits import DEV, HELD_OUT, TRAIN, evaluation_splits
 
 
 def train_linear(corpus: Path, output: Path, params: LinearParams, selection: SelectionParams) -> dict[str, Any]:
@@ -33,8 +34,8 @@ def train_linear(corpus: Path, output: Path, params: LinearParams, selection: Se
     classes = summary["classes"]
     train = read_split(corpus / f"{TRAIN}.tsv", len(classes))
     labels = np.array([example.label for example in train])
-    rows, held_out = split_holdout(labels, selection)
-    validation = [train[row] for row in held_out]
+    rows, validation_rows = split_holdout(labels, selection)
+    validation = [train[row] for row in validation_rows]
     if selection.validation == "dev":
         validation = read_split(corpus / f"{DEV}.tsv", len(classes))
     sentences = [train[row].sentence for row in rows]
@@ -48,6 +49,7 @@ def train_linear(corpus: Path, output: Path, params: LinearParams, selection: Se
         np.array([example.label for example in validation]),
         sorted(params.c),
     )
+    held_out = model.logits([example.sentence for example in validation])
     seconds = time.monotonic() - started
     header = {
         "kind_of_system": "linear",
@@ -56,12 +58,14 @@ def train_linear(corpus: Path, output: Path, params: LinearParams, selection: Se
         "selection": selection.model_dump(mode="json"),
         "c": c,
         "seed": 0,
+        HEADER_KEY: confidence_quantiles(confidences(held_out)),
     }
     checkpoint = output / "linear.safetensors"
     save_linear(checkpoint, model, header)
     names = {"corpus_hash": summary["hash"], "classes": classes, "system": "linear", "seed": 0}
     counts = {split: summary["splits"][split]["sentences"] for split in evaluation_splits(summary["splits"])}
-    with written_logits(output / FILE, counts, names) as logits:
+    with written_logits(output / FILE, {**counts, HELD_OUT: len(held_out)}, names) as logits:
+        logits.pop(HELD_OUT)[:] = held_out
         for split, values in logits.items():
             values[:] = model.logits([e.sentence for e in read_split(corpus / f"{split}.tsv", len(classes))])
     run = {

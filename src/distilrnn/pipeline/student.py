@@ -10,10 +10,11 @@ from distilrnn.artifacts.files import file_hash
 from distilrnn.artifacts.logits import FILE, average, load_logits, written_logits
 from distilrnn.data.encoded import read_encoded_split, read_summary, used_token_ids
 from distilrnn.errors import InputError
+from distilrnn.evaluation.confidence import HEADER_KEY, confidence_quantiles, confidences
 from distilrnn.models.checkpoints import save_student
 from distilrnn.models.student import Student
 from distilrnn.params.common import SelectionParams, TrainingParams
-from distilrnn.params.splits import TRAIN, evaluation_splits
+from distilrnn.params.splits import HELD_OUT, TRAIN, evaluation_splits
 from distilrnn.params.student import DistilParams, StudentModelParams
 from distilrnn.pipeline.common import code_of, train_and_validation_sets, write_run
 from distilrnn.runtime.device import multiplies_bf16, prepare
@@ -87,10 +88,13 @@ def train_student(
     ):
         history = fit(student, train, validation, objective, training, seed, device, progress, resume)
     checkpoint = output / "student.safetensors"
+    held_out = predict_logits(student, validation, training.batch_size, device)
+    header[HEADER_KEY] = confidence_quantiles(confidences(held_out))
     save(checkpoint, history.best_epoch)
     names = {"corpus_hash": summary["corpus_hash"], "classes": classes, "system": kind, "seed": seed}
     counts = {split: summary["splits"][split]["sentences"] for split in evaluation_splits(summary["splits"])}
-    with written_logits(output / FILE, counts, names) as logits:
+    with written_logits(output / FILE, {**counts, HELD_OUT: len(held_out)}, names) as logits:
+        logits.pop(HELD_OUT)[:] = held_out
         for split, values in logits.items():
             sentences = EncodedDataset(read_encoded_split(tokens, split), summary["pad_id"], width)
             predict_logits(student, sentences, training.batch_size, device, into=values)

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-from distilrnn.artifacts.layout import MAJORITY
 from distilrnn.evaluation.records import Claim
 from distilrnn.report.formatting import number, percent, split_title
 
+DETERMINISTIC = ("linear", "majority")
+"""Kinds of systems that are the same with every seed."""
 OUTCOMES = {"holds": "the claim holds", "fails": "the claim fails", "undecided": "undecided"}
 
 
@@ -25,8 +26,11 @@ def claim_sentence(claim: Claim, names: Mapping[str, str]) -> str:
     notes = [p_text(claim.p_holm)]
     single = [
         names[name]
-        for name, seeds in ((claim.better, claim.seeds.better), (claim.worse, claim.seeds.worse))
-        if len(seeds) == 1 and name != MAJORITY.name
+        for name, kind, seeds in (
+            (claim.better, claim.better_kind, claim.seeds.better),
+            (claim.worse, claim.worse_kind, claim.seeds.worse),
+        )
+        if len(seeds) == 1 and kind not in DETERMINISTIC
     ]
     if single:
         notes.append(f"one seed of {' and of '.join(single)}")

@@ -16,8 +16,10 @@ from distilrnn.artifacts import layout
 from distilrnn.artifacts.files import read_json, write_json
 from distilrnn.artifacts.tensors import save_tensors
 from distilrnn.data.corpus import SPLITS, TRAIN, read_split
+from distilrnn.data.holdout import split_holdout
 from distilrnn.errors import InputError
 from distilrnn.params.experiment import validate_experiment
+from distilrnn.params.splits import HELD_OUT
 from distilrnn.pipeline.evaluate import evaluate_experiment, hypotheses, mean_curve
 from paths import REPOSITORY
 
@@ -46,9 +48,11 @@ def write_logits(
 ):
     random = np.random.default_rng([seed, len(system.name)])
     tensors = {}
-    for split in SPLITS if system.kind == "teacher" else SPLITS[1:]:
-        n = len(labels[split])
-        logits = random.normal(size=(n, len(classes))) + SKILL[system.kind] * np.eye(len(classes))[labels[split]]
+    _, held_out = split_holdout(labels[TRAIN], make_experiment().selection)
+    truths = {**labels, HELD_OUT: labels[TRAIN][held_out]}
+    for split in SPLITS if system.kind == "teacher" else [*SPLITS[1:], HELD_OUT]:
+        n = len(truths[split])
+        logits = random.normal(size=(n, len(classes))) + SKILL[system.kind] * np.eye(len(classes))[truths[split]]
         ids = np.arange(n)
         if shuffle:
             ids = np.random.default_rng(1).permutation(n)
@@ -362,7 +366,7 @@ def test_a_wrong_number_of_columns_is_refused(folder):
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_logits_that_are_no_numbers_are_refused(folder, value):
     def spoil(split, ids, logits):
-        logits[3, 0] = logits[7, 1] = value
+        logits[3, 0] = logits[5, 1] = value
         return ids, logits
 
     rewrite_logits(folder, "rnn", 0, spoil=spoil)
