@@ -18,6 +18,7 @@ from distilrnn.orchestration.code import code_version
 from distilrnn.orchestration.locks import lock_note
 from distilrnn.orchestration.stages import external_files
 from distilrnn.params.experiment import validate_experiment
+from distilrnn.params.sweep import split_variant
 
 try:
     EXPERIMENT = validate_experiment(config, ", ".join(map(str, workflow.configfiles)))
@@ -84,12 +85,42 @@ def logits_for_student(wildcards):
 
 def tokenizer_files(wildcards):
     name = wildcards.tokenizer
-    return files.base_files(ROOT, name) if name in EXPERIMENT.bases else external_files(EXPERIMENT.tokenize.tokenizers[name])
+    if name in EXPERIMENT.bases:
+        return files.base_files(ROOT, name)
+    if name in EXPERIMENT.tokenize.learned:
+        return files.tokenizer_files(ROOT, name)
+    return external_files(EXPERIMENT.tokenize.tokenizers[name])
 
 
 def tokenizer_source(wildcards):
     name = wildcards.tokenizer
-    return ROOT / "bases" / name if name in EXPERIMENT.bases else EXPERIMENT.tokenize.tokenizers[name]
+    if name in EXPERIMENT.bases:
+        return ROOT / "bases" / name
+    return ROOT / "tokenizers" / name if name in EXPERIMENT.tokenize.learned else EXPERIMENT.tokenize.tokenizers[name]
+
+
+def base_of_vectors(source):
+    """The base whose input embeddings are taken, where the source of vectors is a teacher."""
+    teachers = {split_variant(name)[0]: teacher.base for name, teacher in EXPERIMENT.teachers.items()}
+    return teachers.get(source)
+
+
+def vectors_sources(wildcards):
+    source = EXPERIMENT.students[wildcards.student].vectors.source
+    base = base_of_vectors(source)
+    return files.base_files(ROOT, base) if base else external_files(source)
+
+
+def vectors_of(student):
+    """The files of the vectors that a student begins with: none, or those that it shares with others."""
+    name = EXPERIMENT.vectors_name(student)
+    return files.vectors_files(ROOT, name) if name else []
+
+
+def vectors_options(student, given):
+    if not given:
+        return ""
+    return f"--vectors {given[0]}" + ("" if student.vectors.tune else " --freeze-vectors")
 
 
 def caption(figure):

@@ -44,6 +44,33 @@ rule corpus:
         "python workflow/scripts/corpus.py {params.options} --output {params.output} 2>&1 | tee {log}"
 
 
+rule tokenizer:
+    message:
+        "Tokenizer {wildcards.tokenizer}"
+    input:
+        corpus=files.files_of(EXPERIMENT, "corpus"),
+        text=lambda w: [f"{ROOT}/transfer/{name}/sentences.txt" for name in EXPERIMENT.tokenize.learned[w.tokenizer].transfer],
+    output:
+        files.tokenizer_files(ROOT, "{tokenizer}"),
+    log:
+        f"{LOGS}/tokenizer/{{tokenizer}}.log",
+    conda:
+        "../envs/distilrnn.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        code=code_version("tokenizer"),
+        options=lambda w: options(EXPERIMENT.tokenize.learned[w.tokenizer]),
+        corpus=lambda w, input: folder(input.corpus),
+        text=lambda w, input: " ".join(f"--text {file}" for file in input.text),
+        output=lambda w, output: folder(output),
+    shell:
+        "python workflow/scripts/tokenizer.py {params.options} {params.text} --corpus {params.corpus}"
+        " --output {params.output} 2>&1 | tee {log}"
+
+
 rule tokens:
     message:
         "Tokens of {wildcards.tokenizer}"

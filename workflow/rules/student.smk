@@ -1,12 +1,44 @@
 """Students: distilled from every teacher's logits, and trained alone on the labels as the baseline."""
 
 
+rule vectors:
+    message:
+        "Pre-trained vectors of student {wildcards.student}"
+    input:
+        tokens=tokens_of_student,
+        source=vectors_sources,
+    output:
+        files.vectors_files(ROOT, "{student}"),
+    log:
+        f"{LOGS}/vectors/{{student}}.log",
+    conda:
+        "../envs/distilrnn.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        code=code_version("vectors"),
+        source=lambda w, input: shlex.quote(
+            str(folder(input.source))
+            if base_of_vectors(EXPERIMENT.students[w.student].vectors.source)
+            else EXPERIMENT.students[w.student].vectors.source
+        ),
+        size=lambda w: EXPERIMENT.students[w.student].model.embedding,
+        tokens=lambda w, input: folder(input.tokens),
+        output=lambda w, output: folder(output),
+    shell:
+        "python workflow/scripts/vectors.py --tokens {params.tokens} --source {params.source} --size {params.size}"
+        " --output {params.output} 2>&1 | tee {log}"
+
+
 rule student:
     message:
         "Student {wildcards.student} of teacher {wildcards.teacher}, seed {wildcards.seed}"
     input:
         tokens=tokens_of_student,
         teacher=logits_for_student,
+        vectors=lambda w: vectors_of(EXPERIMENT.students[w.student]),
     output:
         files.student_files(ROOT, "{student}", "{teacher}", "{seed}"),
     log:
@@ -24,11 +56,12 @@ rule student:
             EXPERIMENT.students[w.student].model, EXPERIMENT.students[w.student].training, EXPERIMENT.selection
         ),
         distil=lambda w: options(EXPERIMENT.students[w.student].distil),
+        vectors=lambda w, input: vectors_options(EXPERIMENT.students[w.student], input.vectors),
         teacher_logits=lambda w, input: " ".join(f"--teacher-logits {file}" for file in input.teacher),
         tokens=lambda w, input: folder(input.tokens),
         output=lambda w, output: folder(output),
     shell:
-        "python workflow/scripts/student.py {params.options} {params.distil} {params.teacher_logits}"
+        "python workflow/scripts/student.py {params.options} {params.distil} {params.teacher_logits} {params.vectors}"
         " --tokens {params.tokens} --seed {wildcards.seed} --threads {threads} --gpus {resources.gpu}"
         " --output {params.output} 2>&1 | tee {log}"
 
@@ -38,6 +71,7 @@ rule baseline:
         "Baseline {wildcards.student}, seed {wildcards.seed}"
     input:
         tokens=tokens_of_baseline,
+        vectors=lambda w: vectors_of(EXPERIMENT.baselines[w.student]),
     output:
         files.baseline_files(ROOT, "{student}", "{seed}"),
     log:
@@ -54,8 +88,9 @@ rule baseline:
         options=lambda w: options(
             EXPERIMENT.baselines[w.student].model, EXPERIMENT.baselines[w.student].training, EXPERIMENT.selection
         ),
+        vectors=lambda w, input: vectors_options(EXPERIMENT.baselines[w.student], input.vectors),
         tokens=lambda w, input: folder(input.tokens),
         output=lambda w, output: folder(output),
     shell:
-        "python workflow/scripts/student.py {params.options} --tokens {params.tokens} --seed {wildcards.seed}"
+        "python workflow/scripts/student.py {params.options} {params.vectors} --tokens {params.tokens} --seed {wildcards.seed}"
         " --threads {threads} --gpus {resources.gpu} --output {params.output} 2>&1 | tee {log}"

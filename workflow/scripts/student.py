@@ -18,6 +18,10 @@ def main(
         list[Path],
         typer.Option(help="A teacher's logits.safetensors; of several, the mean [default: learn from the labels]."),
     ] = [],  # noqa: B006 - Typer's way of an option that may be given several times
+    vectors: Annotated[
+        Path | None, typer.Option(help="vectors.safetensors that the embedding begins with [default: random].")
+    ] = None,
+    freeze_vectors: Annotated[bool, typer.Option(help="Leave the embedding as it begins.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of initial weights, dropout and data order.")] = 0,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads [default: all].")] = None,
     gpus: Annotated[int, typer.Option(min=0, help="GPUs to lease for this job; the first one computes.")] = 1,
@@ -33,7 +37,9 @@ def main(
     with leased(gpus):
         from distilrnn.pipeline.student import train_student
 
-        train_student(tokens, teacher_logits, output, seed, threads, model, training, selection, distil)
+        train_student(
+            tokens, teacher_logits, output, seed, threads, model, training, selection, distil, vectors, freeze_vectors
+        )
 
 
 if __name__ == "__main__":

@@ -4,9 +4,11 @@ results/<experiment>/
     params.json                                   the params, validated and complete
     corpus/<split>.tsv  corpus/unlabelled.txt  corpus/corpus.json
     bases/<base>/{config.json,model.safetensors,tokenizer.json,tokenizer_config.json,base.json}
+    tokenizers/<tokenizer>/{tokenizer.json,run.json}                       those that are learned
     tokens/<tokenizer>/{<split>.arrow,tokens.json,tokenizer.json}
     teachers/<teacher>/seed<k>/{adapter.safetensors,curves.csv,run.json}
     logits/<teacher>/seed<k>/{logits.safetensors,run.json}
+    vectors/<student>/{vectors.safetensors,run.json}                       pre-trained vectors, shared by all seeds
     students/<student>/<teacher>/seed<k>/{student.safetensors,logits.safetensors,curves.csv,run.json}
     baselines/<student>/seed<k>/{...the same four}
     linear/<teacher>/seed<k>/{linear.safetensors,logits.safetensors,run.json}
@@ -30,6 +32,8 @@ TEACHER_FILES = ("adapter.safetensors", "curves.csv", "run.json")
 LOGITS_FILES = ("logits.safetensors", "run.json")
 STUDENT_FILES = ("student.safetensors", "logits.safetensors", "curves.csv", "run.json")
 LINEAR_FILES = ("linear.safetensors", "logits.safetensors", "run.json")
+TOKENIZER_FILES = ("tokenizer.json", "run.json")
+VECTORS_FILES = ("vectors.safetensors", "run.json")
 EXPORT_FILES = ("student.onnx", "student.int8.onnx", "tokenizer.json", "export.json")
 
 

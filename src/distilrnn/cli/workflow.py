@@ -51,10 +51,15 @@ def make(
 
     Cores and GPUs come from profiles/local, or from the profile that the variable SNAKEMAKE_PROFILE names.
     """
-    from distilrnn.orchestration.stages import targets
+    from distilrnn.orchestration.stages import make_folders, targets
     from distilrnn.params.experiment import read_experiment
 
-    files = targets(read_experiment(params), stage, name)
+    experiment = read_experiment(params)
+    files = targets(experiment, stage, name)
+    make_folders(experiment)
+    if not files:
+        print(f"{stage}: nothing to make")
+        return
     profile = [] if os.environ.get("SNAKEMAKE_PROFILE") else ["--profile", PROFILE]
     command = ["snakemake", *profile, "--configfile", str(params), "--allowed-rules", stage, "--", *files]
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
@@ -78,9 +83,11 @@ def sync(
     After a run of Snakemake, its results are registered with DVC, as `dvc repro` would have. After `dvc pull`, `dvc
     checkout` or `dvc exp apply`, Snakemake is told that the files are up to date.
     """
+    from distilrnn.orchestration.stages import make_folders
     from distilrnn.params.experiment import read_experiment
 
     experiment = read_experiment(params)
+    make_folders(experiment)
     stages = stages_file(params)
     write_code_versions()
     changes = dvc_status(CODE_STAGE, str(stages))

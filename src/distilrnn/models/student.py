@@ -8,6 +8,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from distilrnn.models.embeddings import initial_embeddings
 from distilrnn.models.kernels.rnn import rnn_forward
+from distilrnn.models.vectors import TokenVectors, starting_embeddings
 from distilrnn.params.student import StudentModelParams
 
 ROW_MULTIPLE = 128
@@ -102,15 +103,21 @@ class Student(nn.Module):
         """Parameters with an embedding of the full vocabulary, and those that are stored."""
         stored = sum(p.numel() for p in self.parameters())
         total = stored + (vocabulary - len(self.token_ids)) * self.params.embedding
-        return {"total": total, "trainable": total, "stored": stored}
+        frozen = 0 if self.embedding.weight.requires_grad else vocabulary * self.params.embedding
+        return {"total": total, "trainable": total - frozen, "stored": stored}
 
     @torch.no_grad()
-    def with_token_ids(self, token_ids: np.ndarray, seed: int) -> "Student":
-        """The student with rows for these ids too (all of them, for the full vocabulary): new rows are initial."""
+    def with_token_ids(self, token_ids: np.ndarray, seed: int, vectors: TokenVectors | None = None) -> "Student":
+        """The student with rows for these ids too (all of them, for the full vocabulary).
+
+        New rows are initial, or what `vectors` has for them.
+        """
         known = self.token_ids.cpu().numpy()
         merged = np.union1d(known, token_ids)
-        grown = Student(merged, self.head.out_features, self.params, seed).to(self.embedding.weight.device)
+        starting = starting_embeddings(seed, merged, self.params.embedding, vectors)
+        grown = Student(merged, self.head.out_features, self.params, seed, starting).to(self.embedding.weight.device)
         rows = dict(self.state_dict())
         grown.embedding.weight[torch.from_numpy(np.searchsorted(merged, known))] = rows.pop("embedding.weight")
         grown.load_state_dict(rows, strict=False)
+        grown.embedding.requires_grad_(self.embedding.weight.requires_grad)
         return grown

@@ -31,6 +31,16 @@ def base_files(folder: Path, base: str) -> list[str]:
     return in_folder(folder / "bases" / base, layout.BASE_FILES)
 
 
+def tokenizer_files(folder: Path, tokenizer: str) -> list[str]:
+    """One learned tokenizer."""
+    return in_folder(folder / "tokenizers" / tokenizer, layout.TOKENIZER_FILES)
+
+
+def vectors_files(folder: Path, student: str) -> list[str]:
+    """The pre-trained vectors that one student, or several, begin with."""
+    return in_folder(folder / "vectors" / student, layout.VECTORS_FILES)
+
+
 def token_files(folder: Path, tokenizer: str, splits: Iterable[str]) -> list[str]:
     """The corpus as one tokenizer sees it."""
     return in_folder(folder / "tokens" / tokenizer, [*(f"{split}.arrow" for split in splits), *TOKEN_FILES])
@@ -137,18 +147,27 @@ class Stage:
     """The files that it makes for one name."""
     names: Callable[[Experiment], Iterable[str]] = lambda experiment: [""]
     """What it is run for, once each: bases, tokenizers, teachers or students; it is run once where there is no name."""
+    folder: str | None = None
+    """Where it may have nothing to make: the folder of results/<experiment> that DVC expects all the same."""
 
 
 STAGES = {
     "experiment": Stage(lambda e, _: [f"{layout.root(e)}/params.json"]),
     "corpus": Stage(lambda e, _: corpus_files(layout.root(e), e.corpus.splits)),
     "base": Stage(lambda e, base: base_files(layout.root(e), base), lambda e: e.bases),
+    "tokenizer": Stage(
+        lambda e, _: [file for name in e.tokenize.learned for file in tokenizer_files(layout.root(e), name)],
+        folder="tokenizers",
+    ),
     "tokens": Stage(
         lambda e, tokenizer: token_files(layout.root(e), tokenizer, e.corpus.splits),
         lambda e: [*e.bases, *e.tokenize.tokenizers],
     ),
     "teacher": Stage(lambda e, entry: _teacher_runs(e, entry, teacher_files), lambda e: e.teacher_entries),
     "logits": Stage(lambda e, entry: _teacher_runs(e, entry, logits_files), lambda e: e.teacher_entries),
+    "vectors": Stage(
+        lambda e, _: [file for name in e.vectors for file in vectors_files(layout.root(e), name)], folder="vectors"
+    ),
     "student": Stage(_student_runs, lambda e: e.student_entries),
     "baseline": Stage(_baseline_runs, lambda e: e.student_entries),
     "linear": Stage(lambda e, _: _linear_runs(e)),
@@ -177,6 +196,13 @@ KEPT_BY_GIT = ("experiment", "measure", "evaluate", "report")
 def files_for_git(experiment: Experiment) -> list[str]:
     """Every file of the experiment that git keeps, once the experiment is recorded: parameters, figures, tables."""
     return [file for file in files_of(experiment, *KEPT_BY_GIT) if not file.endswith(".html")]
+
+
+def make_folders(experiment: Experiment) -> None:
+    """Make the folders of stages that may have nothing to make: DVC's outputs must exist."""
+    for stage in STAGES.values():
+        if stage.folder is not None:
+            (layout.root(experiment) / stage.folder).mkdir(parents=True, exist_ok=True)
 
 
 def all_outputs(experiment: Experiment) -> list[str]:

@@ -117,6 +117,28 @@ class Experiment(Section):
             raise ValueError(f"two systems would be named {repeated[0]!r}: rename a teacher or a student")
         return self
 
+    @model_validator(mode="after")
+    def _vectors_exist(self) -> "Experiment":
+        for name, student in self.students.items():
+            if not student.vectors.source and not student.vectors.tune:
+                raise ValueError(
+                    f"students.{name}.vectors.tune is false, but they have no source: an embedding that is random and "
+                    "never trained says nothing; name a source, or tune it"
+                )
+        return self
+
+    def vectors_name(self, student: StudentParams) -> str | None:
+        """The name under which the vectors of a student lie: that of the first student that begins with the same."""
+        if student.vectors.source is None:
+            return None
+        wanted = _vectors_key(student)
+        return next(name for name, other in self.students.items() if _vectors_key(other) == wanted)
+
+    @property
+    def vectors(self) -> dict[str, StudentParams]:
+        """The students that pre-trained vectors are mapped for, one of those that share them."""
+        return {name: student for name, student in self.students.items() if self.vectors_name(student) == name}
+
     @property
     def teacher_entries(self) -> list[str]:
         """The teachers as params.yaml names them, whatever variants lists make of them."""
@@ -182,6 +204,10 @@ class Experiment(Section):
         return allow_lists(schema, TuningParams, TrainingParams, StudentModelParams, DistilParams)
 
 
+def _vectors_key(student: StudentParams) -> tuple[str, str | None, int]:
+    return student.tokenizer, student.vectors.source, student.model.embedding
+
+
 def known(names: Mapping[str, Any] | list[str]) -> str:
     """The names that exist, for a message."""
     return "choose one of " + ", ".join(names)
@@ -198,7 +224,7 @@ def validate_experiment(values: Mapping[str, Any], where: str) -> Experiment:
 def describe(error: ValidationError, where: str) -> str:
     """One sentence for the first of pydantic's complaints: file, key, what is wrong."""
     first, *others = error.errors(include_url=False)
-    key = ".".join(str(part) for part in first["loc"] if part != "[key]")
+    key = ".".join(str(part) for part in first["loc"] if not str(part).startswith("["))
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         message = "unknown parameter: remove it or check its spelling"

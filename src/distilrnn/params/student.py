@@ -33,6 +33,18 @@ class DistilParams(Section):
     )
 
 
+class VectorsParams(Section):
+    """Pre-trained vectors that a student's embedding begins with."""
+
+    source: str | None = Field(
+        None,
+        min_length=1,
+        description="A text file of word vectors (GloVe, word2vec, fastText; .gz too), a .safetensors file, or the "
+        "name of a teacher, whose base's input embeddings are taken; none: random vectors.",
+    )
+    tune: bool = Field(True, description="Whether training moves the embedding.")
+
+
 class StudentParams(Section):
     """One student: distilled from every teacher and ensemble of teachers, and trained alone as the baseline."""
 
@@ -40,6 +52,7 @@ class StudentParams(Section):
     model: StudentModelParams = StudentModelParams()
     training: TrainingParams = TrainingParams()
     distil: DistilParams = DistilParams()
+    vectors: VectorsParams = VectorsParams()
     ensembles: dict[Name, tuple[Name, ...]] = Field(
         {}, description="Ensembles of teachers to distil from too: the names of the teachers that are averaged."
     )

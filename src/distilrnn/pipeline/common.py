@@ -55,8 +55,9 @@ def write_run(
     device: Device,
     corpus_hash: str,
     checkpoint: Path,
+    vectors: dict[str, Any] | None = None,
 ) -> None:
-    """Write curves.csv and, last of all, run.json."""
+    """Write curves.csv and, last of all, run.json; `vectors` is the record of a student's pre-trained ones."""
     best = history.curves[history.best_epoch - 1]
     epochs = len(history.curves)
     write_atomically(output / "curves.csv", to_csv(history.curves))
@@ -80,5 +81,6 @@ def write_run(
             "threads": device.threads,
             "corpus_hash": corpus_hash,
             "checkpoint_bytes": checkpoint.stat().st_size,
+            **({} if vectors is None else {"vectors": vectors}),
         },
     )

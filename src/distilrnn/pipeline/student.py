@@ -13,6 +13,7 @@ from distilrnn.errors import InputError
 from distilrnn.evaluation.confidence import HEADER_KEY, confidence_quantiles, confidences
 from distilrnn.models.checkpoints import save_student
 from distilrnn.models.student import Student
+from distilrnn.models.vectors import load_vectors, starting_embeddings
 from distilrnn.params.common import SelectionParams, TrainingParams
 from distilrnn.params.splits import HELD_OUT, TRAIN, evaluation_splits
 from distilrnn.params.student import DistilParams, StudentModelParams
@@ -37,10 +38,13 @@ def train_student(
     training: TrainingParams,
     selection: SelectionParams,
     distil: DistilParams,
+    vectors: Path | None = None,
+    freeze_vectors: bool = False,
 ) -> None:
     """Train a student, and write student.safetensors, logits.safetensors, curves.csv and run.json into `output`.
 
-    It learns from the mean probabilities of the teachers whose logits are given; from the labels where none are.
+    It learns from the mean probabilities of the teachers whose logits are given; from the labels where none are. Its
+    embedding begins with the vectors in the file `vectors`, where one is given, and may be left as it begins.
     Raises InputError.
     """
     summary = read_summary(tokens)
@@ -56,8 +60,13 @@ def train_student(
         raise InputError("precision is bf16, in which this CPU has no recurrent layers: set it to auto or fp32")
     # Ids of the dev sets have rows too, but training never moves them: they stay what a full embedding would hold.
     token_ids = np.union1d(used_token_ids(tokens, summary["splits"]), [summary["pad_id"]])
-    student = Student(token_ids, len(classes), model, seed).to(device.name)
-    parameters = student.count_parameters(summary["vocabulary"])
+    given, about_vectors = None, None
+    if vectors is not None:
+        given, said = load_vectors(vectors, summary["tokenizer_hash"], model.embedding)
+        about_vectors = {key: said[key] for key in ("source", "with_vector", "entries", "train_coverage")}
+    starting = starting_embeddings(seed, token_ids, model.embedding, given)
+    student = Student(token_ids, len(classes), model, seed, starting).to(device.name)
+    student.embedding.requires_grad_(not freeze_vectors)
     kind = "baseline" if taught is None else "distilled"
     header = {
         "kind_of_system": kind,
@@ -72,12 +81,19 @@ def train_student(
         "selection": selection.model_dump(mode="json"),
         "distil": None if taught is None else distil.model_dump(mode="json"),
         "teacher_logits_hash": [file_hash(path) for path in teacher_logits],
+        "vectors_hash": None if vectors is None else file_hash(vectors),
+        "frozen_vectors": freeze_vectors,
         "seed": seed,
     }
 
+    def whole() -> Student:
+        """The student with every vector that it was given: prediction meets words that training did not."""
+        return student if given is None else student.with_token_ids(given.token_ids, seed, given)
+
     def save(path: Path, epoch: int) -> None:
-        trained_ids = np.union1d(used_token_ids(tokens, [TRAIN]), [summary["pad_id"]])
-        save_student(path, student, trained_ids, (tokens / "tokenizer.json").read_bytes(), header)
+        stored = np.union1d(used_token_ids(tokens, [TRAIN]), [summary["pad_id"]])
+        stored = stored if given is None else np.union1d(stored, given.token_ids)
+        save_student(path, whole(), stored, (tokens / "tokenizer.json").read_bytes(), header)
 
     weights = class_weights(train.tokens.labels, len(classes)) if training.class_weights == "balanced" else None
     objective = label_objective(weights) if taught is None else distil_objective(distil, weights)
@@ -98,8 +114,9 @@ def train_student(
         for split, values in logits.items():
             sentences = EncodedDataset(read_encoded_split(tokens, split), summary["pad_id"], width)
             predict_logits(student, sentences, training.batch_size, device, into=values)
-    corpus = summary["corpus_hash"]
-    write_run(output, kind, seed, history, selection, parameters, len(train.tokens), device, corpus, checkpoint)
+    corpus, parameters = summary["corpus_hash"], whole().count_parameters(summary["vocabulary"])
+    trained = len(train.tokens)
+    write_run(output, kind, seed, history, selection, parameters, trained, device, corpus, checkpoint, about_vectors)
     resume.remove()
 
 

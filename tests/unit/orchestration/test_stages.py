@@ -26,9 +26,9 @@ def experiment():
             "experiment": "x",
             "seeds": [3, 4],
             "bases": {"tiny": {}},
-            "tokenize": {"tokenizers": {"words": "words.json"}},
+            "tokenize": {"tokenizers": {"words": {"learn": "word"}}},
             "teachers": {"big": {"base": "tiny", "seeds": [7]}},
-            "students": {"rnn": {"tokenizer": "words"}},
+            "students": {"rnn": {"tokenizer": "words", "vectors": {"source": "glove.txt"}}},
         },
         "params",
     )
