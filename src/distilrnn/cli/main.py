@@ -5,11 +5,12 @@ import typer
 from distilrnn.cli import options
 from distilrnn.cli.doctor import doctor
 from distilrnn.cli.export import export
+from distilrnn.cli.init import init
 from distilrnn.cli.predict import predict
 from distilrnn.cli.workflow import code, make, new, sync
 
 commands = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, help=__doc__)
-for command in (predict, new, sync, doctor):
+for command in (init, predict, new, sync, doctor):
     commands.command()(command)
 for command in (make, code):
     commands.command(hidden=True)(command)

@@ -4,13 +4,13 @@ import csv
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from distilrnn.data.columns import Columns, find_columns, listed
+from distilrnn.data.columns import TEXT, Columns, find_columns, listed
 from distilrnn.data.corpus import LONGEST_LINE
 from distilrnn.data.tables import BATCH, BadRowError, OnBadRow, Rows, Table, refuse
 from distilrnn.data.textfiles import PACKED, TextFile, kind_of, open_text, reading
@@ -33,6 +33,37 @@ def open_table(path: Path, columns: Sequence[str]) -> Table:
     with reading(path), path.open("rb"):
         pass
     return FORMATS[kind](path, columns)
+
+
+def column_names(path: Path) -> list[str]:
+    """The names of all columns of a table, whatever their meaning; raises InputError."""
+    kind = kind_of(path)
+    if kind in (".csv", ".tsv"):
+        file = open_text(path)
+        skipped, named = _excel_hint(file)
+        promised = "\t" if kind == ".tsv" else ","
+        headers: dict[str, list[str]] = {}
+        for delimiter in [named] if named else [promised, *DELIMITERS]:
+            with suppress(InputError):
+                headers[delimiter] = _header(file, skipped, delimiter).cells
+        if len(headers.get(promised, [])) > 1 or not headers:
+            return _header(file, skipped, promised).cells
+        return max(headers.values(), key=len)
+    if kind in (".json", ".jsonl", ".ndjson"):
+        file = open_text(path)
+        start = next((piece.lstrip()[:1] for piece in file.chunks() if piece.strip()), "")
+        for _, row in (_array if start == "[" else _json_lines)(file, refuse):
+            return list(row)
+        raise InputError(f"{path}: has no row: give it one object per text")
+    if kind == ".parquet":
+        from pyarrow.parquet import ParquetFile
+
+        with _reading_as("Parquet", path), ParquetFile(path) as parquet:
+            return list(parquet.schema_arrow.names)
+    if kind in (".arrow", ".feather"):
+        with _reading_as("Arrow", path), _arrow(path) as (schema, _):
+            return list(schema.names)
+    return list(open_table(path, [TEXT]).columns)
 
 
 def open_list(path: Path, columns: Sequence[str]) -> Table:
