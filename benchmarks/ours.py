@@ -12,7 +12,7 @@ from transformers import GPT2Config, GPT2Model
 from benchmarks import textbook
 from benchmarks.data import END_OF_TEXT, VOCABULARY, Data
 from benchmarks.sizes import Sizes
-from distilrnn.models.kernels.last_token import select_last_token
+from distilrnn.models.kernels.last_token import last_token_modules
 from distilrnn.models.lora import linear_layers
 from distilrnn.models.student import Student
 from distilrnn.models.teacher import Teacher, place, tune
@@ -101,7 +101,7 @@ def arithmetic(teacher: Teacher, data: Data, training: bool) -> float:
     adapters' matrices cost as much again for theirs. The last MLP and the map before it are needed at one token a
     sentence. Attention's products, norms and the embedding, which are small, are left out.
     """
-    last = {id(m) for alone in select_last_token(teacher.body) for m in linear_layers(alone).values()}
+    last = {id(m) for alone in last_token_modules(teacher.body) for m in linear_layers(alone).values()}
     tokens, sentences = sum(map(len, data.rows)), len(data.rows)
     total = 0.0
     for module in linear_layers(teacher.body).values():

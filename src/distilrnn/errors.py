@@ -32,3 +32,8 @@ def optional_imports() -> Iterator[None]:
         if extra is None:
             raise
         raise InputError(f"this needs {package}, which is not installed: pip install 'distilrnn[{extra}]'") from None
+
+
+def brief(error: Exception, length: int = 200) -> str:
+    """What another library's error says, on one line and not too long."""
+    return " ".join(str(error).split())[:length] or type(error).__name__

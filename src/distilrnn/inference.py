@@ -13,6 +13,7 @@ import numpy as np
 from distilrnn.artifacts.files import read_json, require_equal
 from distilrnn.artifacts.tensors import read_header
 from distilrnn.data.batching import sorted_batches
+from distilrnn.data.long_texts import TextLimit, text_limit
 from distilrnn.errors import InputError, optional_imports
 from distilrnn.evaluation.confidence import HEADER_KEY, threshold
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 BATCH = 256
+MAX_TOKENS = 16_384
+"""Tokens of a batch, padding included: one long text does not decide the memory of all."""
 
 Model = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """Padded ids [sentences, tokens] and lengths [sentences], both int64, to logits, float32 [sentences, classes]."""
@@ -32,7 +35,8 @@ class Predictor:
     classes: list[str]
     tokenizer: "Tokenizer"
     pad_id: int
-    max_length: int | None
+    limit: TextLimit
+    """What is read of a long text."""
     width: int | None
     """Tokens to which sentences are padded; None: to the longest of a batch."""
     model: Model
@@ -43,13 +47,18 @@ class Predictor:
         """Class probabilities, float32 [sentences, classes].
 
         Raises:
-            InputError: a sentence has no token.
+            InputError: a sentence has no token, or too many of them where long texts are refused.
         """
         encodings = self.tokenizer.encode_batch_fast(list(sentences))
-        ids = [encoding.ids[: self.max_length] for encoding in encodings]
+        ids = [self.limit.cut(encoding.ids) for encoding in encodings]
         lengths = np.fromiter(map(len, ids), np.int64, len(ids))
         if not lengths.all():
             raise InputError(f"sentence {int(lengths.argmin()) + 1} has no token: write something in it")
+        if self.limit.policy == "error" and self.limit.is_long(int(lengths.max(initial=0))):
+            raise InputError(
+                f"sentence {int(lengths.argmax()) + 1} has {lengths.max()} tokens, more than the "
+                f"{self.limit.max_length} that the model was trained on: shorten it"
+            )
         probabilities = np.empty((len(ids), len(self.classes)), np.float32)
 
         def classify(rows: np.ndarray) -> None:
@@ -59,7 +68,7 @@ class Predictor:
                 padded[place, : len(ids[row])] = ids[row]
             probabilities[rows] = _softmax(self.model(padded, lengths[rows]))
 
-        batches = sorted_batches(lengths, batch_size)
+        batches = sorted_batches(lengths, batch_size, MAX_TOKENS)
         if self.threads == 1 or len(batches) == 1:
             for rows in batches:
                 classify(rows)
@@ -126,7 +135,7 @@ def _student_predictor(checkpoint: Path, threads: int) -> Predictor:
         header["classes"],
         Tokenizer.from_str(tokenizer),
         header["pad_id"],
-        header["max_length"],
+        text_limit(header),
         width,
         student,
         threads,
@@ -157,7 +166,7 @@ def _onnx_predictor(file: Path) -> Predictor:
     def logits(ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         return session.run(["logits"], {"ids": ids, "lengths": lengths})[0]
 
-    return Predictor(about["classes"], tokenizer, padding.get("pad_id", 0), None, None, logits)
+    return Predictor(about["classes"], tokenizer, padding.get("pad_id", 0), TextLimit(), None, logits)
 
 
 def _teacher_predictor(adapter: Path, header: dict, base: Path | None) -> Predictor:
@@ -177,7 +186,7 @@ def _teacher_predictor(adapter: Path, header: dict, base: Path | None) -> Predic
     def logits(ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         return teacher(torch.from_numpy(ids), torch.from_numpy(lengths)).float().numpy()
 
-    return Predictor(header["classes"], tokenizer, header["pad_id"], header["max_length"], None, logits)
+    return Predictor(header["classes"], tokenizer, header["pad_id"], text_limit(header), None, logits)
 
 
 @dataclass

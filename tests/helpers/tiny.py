@@ -9,12 +9,12 @@ from distilrnn.params.base import BaseParams
 from distilrnn.params.common import SelectionParams, TrainingParams
 from distilrnn.params.corpus import CorpusParams
 from distilrnn.params.student import DistilParams, StudentModelParams
-from distilrnn.params.teacher import TuningParams
+from distilrnn.params.teacher import TeacherTraining, TuningParams
 
 CORPUS = CorpusParams(train_size=100, dev_size=40, unlabelled_size=300)
 BASE = BaseParams(vocabulary=500, width=32, layers=2, heads=2, epochs=1)
 TUNING = TuningParams(rank=2, alpha=4)
-TEACHING = TrainingParams(epochs=2, batch_size=16, learning_rate=5e-3, precision="fp32")
+TEACHING = TeacherTraining(epochs=2, batch_size=16, learning_rate=5e-3, precision="fp32")
 MODEL = StudentModelParams(embedding=8, hidden=8, dropout=0.1)
 STUDYING = TrainingParams(epochs=3, batch_size=16, learning_rate=5e-3, precision="fp32")
 SELECTION = SelectionParams(holdout_fraction=0.2)

@@ -123,6 +123,13 @@ def vectors_options(student, given):
     return f"--vectors {given[0]}" + ("" if student.vectors.tune else " --freeze-vectors")
 
 
+def long_texts_options():
+    limit = EXPERIMENT.tokenize
+    if limit.max_length is None:
+        return ""
+    return f"--max-length {limit.max_length} --long-texts {limit.long_texts} --longest-text {limit.longest_text}"
+
+
 def caption(figure):
     """The name of a picture's caption: the curves of every system share one."""
     return "curves" if Path(figure).name.startswith("curves") else Path(figure).stem

@@ -89,7 +89,7 @@ rule tokens:
         runtime=10,
     params:
         code=code_version("tokens"),
-        options=f"--max-length {EXPERIMENT.tokenize.max_length}" if EXPERIMENT.tokenize.max_length else "",
+        options=long_texts_options(),
         corpus=lambda w, input: folder(input.corpus),
         tokenizer=lambda w: shlex.quote(str(tokenizer_source(w))),
         output=lambda w, output: folder(output),

@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 from distilrnn.cli.options import run, with_params
-from distilrnn.params.common import SelectionParams, TrainingParams
-from distilrnn.params.teacher import Pooling, TuningParams
+from distilrnn.params.common import SelectionParams
+from distilrnn.params.teacher import Pooling, TeacherTraining, TuningParams
 
 
-@with_params(tuning=TuningParams, training=TrainingParams, selection=SelectionParams)
+@with_params(tuning=TuningParams, training=TeacherTraining, selection=SelectionParams)
 def main(
     base: Annotated[Path, typer.Option(help="Folder of the base.")],
     tokens: Annotated[Path, typer.Option(help="Folder of the tokenised corpus.")],
@@ -21,7 +21,7 @@ def main(
     pooling: Annotated[Pooling | None, typer.Option(help="State that the head reads [default: by the base].")] = None,
     *,
     tuning: TuningParams,
-    training: TrainingParams,
+    training: TeacherTraining,
     selection: SelectionParams,
 ) -> None:
     """Tune a base language model as a classifier, and save what was trained of it."""

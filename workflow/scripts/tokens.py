@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from distilrnn.cli.options import run
+from distilrnn.params.tokenize import Policy
 
 
 def main(
@@ -15,8 +16,10 @@ def main(
     ],
     output: Annotated[Path, typer.Option(help="Folder to write.")],
     max_length: Annotated[
-        int | None, typer.Option(min=1, help="Longest sentence, in tokens [default: no limit].")
+        int | None, typer.Option(min=1, help="Tokens read of a text, or in a window of it [default: no limit].")
     ] = None,
+    long_texts: Annotated[Policy, typer.Option(help="What becomes of longer texts.")] = "head",
+    longest_text: Annotated[int, typer.Option(min=1, help="Tokens kept of a text that is read in windows.")] = 4096,
 ) -> None:
     """Tokenise every split into memory-mapped Arrow files; what is cut is counted and said."""
     from rich.console import Console
@@ -24,10 +27,12 @@ def main(
     from distilrnn.pipeline.tokens import tokenize_corpus
 
     console = Console(highlight=False)
-    for split, counts in tokenize_corpus(corpus, tokenizer, max_length, output)["splits"].items():
+    made = tokenize_corpus(corpus, tokenizer, max_length, output, long_texts, longest_text)["splits"]
+    for split, counts in made.items():
         console.print(
             f"{split}: {counts['sentences']} sentences, {counts['tokens']} tokens, mean {counts['mean']}, "
-            f"longest {counts['longest']}, {counts['truncated']} truncated",
+            f"longest {counts['longest']}, {counts['truncated']} truncated ({long_texts})"
+            + (f", {counts['in_windows']} read in windows, {counts['windows']} in all" if "windows" in counts else ""),
             soft_wrap=True,
         )
 

@@ -7,6 +7,9 @@ import numpy as np
 BATCHES_PER_POOL = 64
 """Batches whose sentences are sorted by length together: enough for similar lengths, few enough to stay random."""
 
+MAX_TOKENS = 65_536
+"""Tokens of a micro-batch of a student, padding included: 200 MB for each state of 768 numbers in fp32."""
+
 
 def epoch_batches(lengths: np.ndarray, batch_size: int, batching: str, seed: int, epoch: int) -> list[np.ndarray]:
     """The rows of each batch of an epoch: a permutation of all rows, the same for the same seed and epoch.

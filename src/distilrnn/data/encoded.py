@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from distilrnn.artifacts.files import read_json
+from distilrnn.data.long_texts import TextLimit, windows
 from distilrnn.errors import InputError
 from distilrnn.params.splits import require_splits
 
@@ -42,6 +43,14 @@ class EncodedSplit:
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         starts = np.repeat(self.offsets[rows] - offsets[:-1], lengths)
         return EncodedSplit(self.ids[starts + np.arange(offsets[-1])], offsets, self.labels[rows])
+
+    def windows(self, limit: TextLimit) -> "EncodedSplit":
+        """Every window of every text as a text of its own, with its text's label."""
+        found = windows(self.lengths, limit)
+        offsets = np.concatenate([[0], np.cumsum(found.lengths)])
+        real = np.arange(found.positions.shape[1]) < found.lengths[:, None]
+        starts = self.offsets[:-1][found.texts]
+        return EncodedSplit(self.ids[(starts[:, None] + found.positions)[real]], offsets, self.labels[found.texts])
 
     def padded(self, rows: np.ndarray, pad_id: int, width: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Ids, int64 [rows, width], padded on the right, and lengths [rows]; `width` is by default the longest's."""
@@ -79,7 +88,7 @@ def read_summary(folder: Path) -> dict:
 
 
 def longest_sentence(summary: dict) -> int:
-    """Tokens of the longest sentence of a tokenised corpus, as far as it was kept."""
+    """Tokens of the longest sentence of a tokenised corpus that a teacher reads at once."""
     longest = max(split["longest"] for split in summary["splits"].values())
     return longest if summary["max_length"] is None else min(longest, summary["max_length"])
 

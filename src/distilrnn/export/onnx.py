@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from distilrnn.data.long_texts import TextLimit
 from distilrnn.errors import InputError
 from distilrnn.models.student import Student
 
@@ -63,7 +64,7 @@ def quantized(value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.rint(value / scale).astype(np.int8), scale
 
 
-def student_onnx(student: Student, vocabulary: int, pad_id: int, max_length: int | None, int8: bool) -> bytes:
+def student_onnx(student: Student, vocabulary: int, pad_id: int, limit: TextLimit, int8: bool) -> bytes:
     """The ONNX file of a student for ids of a vocabulary of this size.
 
     A token type that the student has no row for gets a vector of zeros. With `int8`, every weight matrix is kept as
@@ -79,8 +80,9 @@ def student_onnx(student: Student, vocabulary: int, pad_id: int, max_length: int
         )
     graph = _Graph(int8)
     ids, lengths = "ids", "lengths"
+    max_length = limit.limit
     if max_length is not None:
-        ids = graph.add("Slice", ids, graph.constant([0]), graph.constant([max_length]), graph.constant([1]))
+        ids = _cut(graph, ids, lengths, max_length, limit.head)
         lengths = graph.add("Min", lengths, graph.constant(max_length))
     if student.params.pooling == "last_step" and max_length is not None:
         ids = graph.add("Where", _is_real(graph, ids, lengths), ids, graph.constant(pad_id))
@@ -93,6 +95,19 @@ def student_onnx(student: Student, vocabulary: int, pad_id: int, max_length: int
     graph.nodes.append(helper.make_node("Identity", [logits], ["logits"]))
     graph.nodes.append(helper.make_node("Softmax", ["logits"], ["probabilities"]))
     return _file(graph, student.head.out_features)
+
+
+def _cut(graph: _Graph, ids: str, lengths: str, limit: int, head: int | None) -> str:
+    """Of a text that is longer than `limit`, its first `head` tokens and as many of its last as fill up the limit."""
+    if head is None or head == limit:
+        return graph.add("Slice", ids, graph.constant([0]), graph.constant([limit]), graph.constant([1]))
+    steps = graph.add("Range", graph.constant(0), _width(graph, ids, 1), graph.constant(1))
+    steps = graph.add("Slice", steps, graph.constant([0]), graph.constant([limit]), graph.constant([0]))
+    rest = graph.add("Max", graph.add("Sub", lengths, graph.constant(limit)), graph.constant(0))
+    shifted = graph.add("Add", graph.add("Unsqueeze", rest, graph.constant([1])), steps)
+    # Behind a short text lies padding, where the shift is 0.
+    places = graph.add("Where", graph.add("Less", steps, graph.constant(head)), steps, shifted)
+    return graph.add("GatherElements", ids, places, axis=1)
 
 
 def _embedded(graph: _Graph, student: Student, vocabulary: int, ids: str) -> str:

@@ -13,6 +13,7 @@ from distilrnn.artifacts import layout
 from distilrnn.artifacts.files import write_atomically, write_json
 from distilrnn.data.batching import sorted_batches
 from distilrnn.data.encoded import EncodedSplit
+from distilrnn.data.long_texts import text_limit
 from distilrnn.evaluation.metrics import accuracy, confusion, mcc
 from distilrnn.export.onnx import student_onnx
 from distilrnn.models.checkpoints import load_student
@@ -60,7 +61,7 @@ def export_student(checkpoint: Path, types: Sequence[int] | np.ndarray | None, i
     wanted = np.arange(vocabulary) if types is None else np.asarray(types, np.int64)
     student = student.with_token_ids(wanted, header["seed"]).eval()
     files = {
-        name: student_onnx(student, vocabulary, header["pad_id"], header["max_length"], packed)
+        name: student_onnx(student, vocabulary, header["pad_id"], text_limit(header), packed)
         for name, packed in ((FP32, False), (INT8, True))
         if int8 or not packed
     }

@@ -7,6 +7,7 @@ import torch
 
 from distilrnn.artifacts.files import require_equal
 from distilrnn.artifacts.tensors import load_tensors, save_tensors
+from distilrnn.data.long_texts import text_limit
 from distilrnn.errors import InputError
 from distilrnn.models.bases import read_base
 from distilrnn.models.lora import merge
@@ -30,6 +31,7 @@ def load_teacher(base: Path, adapter: Path) -> tuple[Teacher, dict[str, Any]]:
     require_equal(header["base_hash"], read_base(base)["hash"], adapter, "base")
     tuning = TuningParams.model_validate(header["tuning"])
     teacher = build_teacher(base, len(header["classes"]), tuning, 0, header.get("pooling"))
+    teacher.limit = text_limit(header)
     weights = trainable(teacher)
     if weights.keys() != tensors.keys() or any(weights[n].shape != tensors[n].shape for n in weights):
         raise InputError(f"{adapter}: does not fit its base: train the teacher again")

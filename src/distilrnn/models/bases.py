@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from distilrnn.artifacts.files import file_hash, read_json, remove_half_written, write_json, writing
-from distilrnn.errors import InputError
+from distilrnn.errors import InputError, brief
 from distilrnn.params.base import BaseParams
 
 if TYPE_CHECKING:
+    from torch import nn
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
     from distilrnn.params.teacher import Pooling
@@ -33,6 +34,8 @@ POOLING_KEYS: dict[str, "Pooling"] = {
     "lasttoken": "last_token",
 }
 """What sentence-transformers calls each pooling: its keys, or the values of `pooling_mode`."""
+POSITIONS = ("max_position_embeddings", "n_positions", "max_seq_len", "max_sequence_length", "n_ctx")
+"""What configurations call the number of positions."""
 DROPOUTS = ("dropout", "pdrop", "dropout_prob")
 
 
@@ -50,17 +53,46 @@ def import_base(params: BaseParams, output: Path) -> dict:
     weights = {} if "gguf_file" in loading else {"use_safetensors": True}
     try:
         config = AutoConfig.from_pretrained(source, **loading)
+    except Exception as error:  # a damaged folder makes transformers raise nearly anything
+        raise _not_loaded(params.model, error) from None
+    if getattr(config, "is_encoder_decoder", False):
+        raise InputError(
+            f"{params.model}: is an encoder-decoder ({config.model_type}), whose decoder writes a second text: choose "
+            "a causal model or an encoder"
+        )
+    try:
         auto = AutoModel if is_bidirectional(config) else AutoModelForCausalLM
         model = auto.from_pretrained(source, dtype=torch.float32, **loading, **weights)
         tokenizer = AutoTokenizer.from_pretrained(source, use_fast=True, **loading)
-    except Exception as error:  # a damaged folder makes transformers raise nearly anything
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(
-            f"{params.model}: cannot be loaded as a model with a fast tokenizer ({reason}): choose another model"
-        ) from None
+    except Exception as error:
+        raise _not_loaded(params.model, error) from None
     if not tokenizer.encode("a", add_special_tokens=False):  # without its files, transformers makes an empty one
         raise InputError(f"{params.model}: has no tokenizer: add its tokenizer.json, or choose another model")
     return save_base(without_pooler(model), tokenizer, output, params, own_pooling(Path(source)))
+
+
+def _not_loaded(model: str, error: Exception) -> InputError:
+    return InputError(
+        f"{model}: cannot be loaded as a model with a fast tokenizer ({brief(error)}): choose another model"
+    )
+
+
+def longest_text(body: "nn.Module") -> int | None:
+    """Tokens of the longest text that a base has positions for; None where nothing limits them.
+
+    Where padding has a position of its own (RoBERTa, MPNet, XLM-R, ...), texts begin behind it, and the table has room
+    for so many fewer.
+    """
+    from torch import nn
+
+    config = body.config.get_text_config()
+    limits = [getattr(config, name, None) for name in POSITIONS]
+    limit = next((found for found in limits if isinstance(found, int) and found > 0), None)
+    for name, module in body.named_modules():
+        is_table = isinstance(module, nn.Embedding) and "position" in name.rpartition(".")[2]
+        if limit is not None and is_table and module.num_embeddings == limit and module.padding_idx is not None:
+            return limit - module.padding_idx - 1
+    return limit
 
 
 def own_pooling(folder: Path) -> "Pooling | None":

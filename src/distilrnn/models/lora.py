@@ -1,5 +1,6 @@
-"""Low-rank adapters beside frozen linear maps (Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language
-Models").
+"""Low-rank adapters beside frozen linear layers (Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models").
+
+U and V are the reference experiment's names: U is peft's lora_A transposed, A = U^T, and V is its lora_B, B = V.
 """
 
 import math
@@ -11,21 +12,21 @@ from torch import Tensor, nn
 
 from distilrnn.errors import InputError
 from distilrnn.models.kernels.dropout import dropout_mask
-from distilrnn.models.kernels.lora_linear import LoRALinearFunction
+from distilrnn.models.kernels.lora_linear import lora_linear
 from distilrnn.params.teacher import TuningParams
 
 
 class LoRALinear(nn.Module):
-    """A frozen linear map with a low-rank map beside it.
+    """A frozen linear layer with a low-rank one beside it.
 
     y = W x + b + s (dropout(x) U) V^T  with U [in, rank], V [out, rank] and s = alpha / rank, or 1 where alpha is None.
 
     `linear` is an nn.Linear (weight [out, in]) or GPT-2's Conv1D (weight [in, out]). The initial values are
     xavier: U and V Xavier-uniform (the reference experiment; the adapter is not silent at first), or
-    zero: V zero and U uniform within 1/sqrt(in) (the paper's: the adapted map starts as the frozen one).
+    zero: V zero and U uniform within 1/sqrt(in) (the paper's: the adapted layer starts as the frozen one).
 
     Raises:
-        InputError: the rank is larger than the map's smaller side.
+        InputError: the rank exceeds the layer's smaller side.
     """
 
     def __init__(self, linear: nn.Module, rank: int, alpha: float | None, init: str, dropout: float) -> None:
@@ -36,7 +37,8 @@ class LoRALinear(nn.Module):
         inputs, outputs = (rows, columns) if self.transposed else (columns, rows)
         if rank > min(inputs, outputs):
             raise InputError(
-                f"rank {rank} is larger than a map from {inputs} to {outputs}: use at most {min(inputs, outputs)}"
+                f"LoRA rank {rank} exceeds the smaller side of a {inputs} × {outputs} layer: "
+                f"use at most {min(inputs, outputs)}"
             )
         self.scale = 1.0 if alpha is None else alpha / rank
         self.dropout = dropout
@@ -53,18 +55,29 @@ class LoRALinear(nn.Module):
         """[..., in] -> [..., out]."""
         if torch.is_autocast_enabled(x.device.type):
             x = x.to(torch.get_autocast_dtype(x.device.type))
-        rows, scale, kept = x.reshape(-1, x.shape[-1]), self.scale, None
+        rows, scale, mask = x.reshape(-1, x.shape[-1]), self.scale, None
         if self.training and self.dropout > 0:
-            kept, factor = dropout_mask(rows, self.dropout)
+            mask, factor = dropout_mask(rows, self.dropout)
             scale *= factor
         frozen = [p if p is None else p.to(x.dtype) for p in (self.linear.weight, self.linear.bias)]
         weight = frozen[0] if self.transposed else frozen[0].T
-        y = LoRALinearFunction.apply(rows, weight, frozen[1], self.U, self.V, kept, scale)
+        y = lora_linear(rows, weight, frozen[1], self.U, self.V, mask, scale)
         return y.view(*x.shape[:-1], -1)
+
+    @property
+    def weight(self) -> Tensor:
+        """What the layer multiplies by, in the frozen layer's own layout; for models that read it themselves."""
+        update = self.scale * (self.U @ self.V.T)
+        return self.linear.weight + (update if self.transposed else update.T).to(self.linear.weight.dtype)
+
+    @property
+    def bias(self) -> Tensor | None:
+        """The frozen layer's bias."""
+        return self.linear.bias
 
     @torch.no_grad()
     def merged(self) -> nn.Module:
-        """The plain linear map with the adapter added to its weight: W + s U V^T, in the frozen map's own layout."""
+        """The frozen layer with the adapter added to its weight: W + s U V^T, in its own layout."""
         update = self.scale * (self.U @ self.V.T)  # [in, out]
         weight = self.linear.weight
         weight += (update if self.transposed else update.T).to(weight.dtype)
@@ -90,23 +103,32 @@ def match_target_modules(names: Sequence[str], targets: Sequence[str]) -> list[s
         if not matching:
             kinds = sorted({".".join(part for part in name.split(".") if not part.isdigit()) for name in names})
             raise InputError(
-                f"target {target!r} matches no linear map: use all-linear or patterns of {', '.join(kinds)}"
+                f"target {target!r} matches no linear layer: use all-linear or patterns of {', '.join(kinds)}"
             )
         chosen.update(matching)
     return [name for name in names if name in chosen]
 
 
 def inject(model: nn.Module, tuning: TuningParams) -> list[str]:
-    """Put a LoRALinear in the place of each chosen linear map, and return their names; raises InputError."""
-    maps = linear_layers(model)
-    names = match_target_modules(list(maps), tuning.targets)
+    """Put a LoRALinear in the place of each chosen linear layer, and return the names of those left out.
+
+    all-linear leaves out layers whose smaller side is below the rank. A pattern that names one is refused, as is a rank
+    above every layer's; raises InputError.
+    """
+    layers = linear_layers(model)
+    by_pattern = [target for target in tuning.targets if target != "all-linear"]
+    named = match_target_modules(list(layers), by_pattern)
+    small = [n for n, m in layers.items() if min(m.weight.shape) < tuning.rank and n not in named]
+    if len(small) == len(layers):
+        small = []  # refused below
+    names = [n for n in match_target_modules(list(layers), tuning.targets) if n not in small]
     for name in names:
-        _replace(model, name, LoRALinear(maps[name], tuning.rank, tuning.alpha, tuning.init, tuning.dropout))
-    return names
+        _replace(model, name, LoRALinear(layers[name], tuning.rank, tuning.alpha, tuning.init, tuning.dropout))
+    return small if "all-linear" in tuning.targets else []
 
 
 def merge(model: nn.Module) -> None:
-    """Merge every adapter into its linear map and remove it: the model is again made of plain maps."""
+    """Merge every adapter into its linear layer and remove it: the model is again made of plain layers."""
     for name, module in list(model.named_modules()):
         if isinstance(module, LoRALinear):
             _replace(model, name, module.merged())

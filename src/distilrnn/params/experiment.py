@@ -18,7 +18,7 @@ from distilrnn.params.published import PublishedParams
 from distilrnn.params.splits import DEV
 from distilrnn.params.student import DistilParams, StudentModelParams, StudentParams
 from distilrnn.params.sweep import allow_lists, expand, split_variant
-from distilrnn.params.teacher import TeacherParams, TuningParams
+from distilrnn.params.teacher import TeacherParams, TeacherTraining, TuningParams
 from distilrnn.params.tokenize import TokenizeParams
 
 
@@ -71,6 +71,11 @@ class Experiment(Section):
                 raise ValueError(
                     f"students.{name}.model.pooling is last_step, which reads a sentence padded to a fixed length: "
                     "set tokenize.max_length, or use last_token"
+                )
+            if student.model.pooling == "last_step" and self.tokenize.long_texts == "windows":
+                raise ValueError(
+                    f"students.{name}.model.pooling is last_step, which reads max_length tokens, but with long_texts "
+                    "windows a student reads on: use last_token, mean or max"
                 )
         if self.selection.validation == "dev" and DEV not in self.corpus.splits:
             raise ValueError(
@@ -201,7 +206,7 @@ class Experiment(Section):
     def model_json_schema(cls, *arguments: Any, **options: Any) -> dict[str, Any]:  # noqa: ANN401 - pydantic's own
         """The schema of a params file, in which every parameter of a teacher or student may be a list."""
         schema = super().model_json_schema(*arguments, **options)
-        return allow_lists(schema, TuningParams, TrainingParams, StudentModelParams, DistilParams)
+        return allow_lists(schema, TuningParams, TrainingParams, TeacherTraining, StudentModelParams, DistilParams)
 
 
 def _vectors_key(student: StudentParams) -> tuple[str, str | None, int]:

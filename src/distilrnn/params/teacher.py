@@ -34,6 +34,14 @@ Pooling = Literal["last_token", "first_token", "mean"]
 """Which of a text's last hidden states the head reads: one token's, or the mean of all."""
 
 
+class TeacherTraining(TrainingParams):
+    """How a teacher is trained."""
+
+    gradient_checkpointing: bool = Field(
+        False, description="Keep one state a block for the backward pass and compute the rest again: less memory."
+    )
+
+
 class TeacherParams(Section):
     """One teacher: a base, what of it is tuned, and how."""
 
@@ -45,4 +53,4 @@ class TeacherParams(Section):
         "the mean where the base's own sentence-transformers settings say so.",
     )
     tuning: TuningParams = TuningParams()
-    training: TrainingParams = TrainingParams()
+    training: TeacherTraining = TeacherTraining()

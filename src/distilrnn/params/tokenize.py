@@ -36,11 +36,24 @@ TokenizerParams = Annotated[
 ]
 """A path, or what to learn a tokenizer from; tags in brackets are left out of messages."""
 
+Policy = Literal["error", "head", "tail", "head_tail", "windows"]
+
 
 class TokenizeParams(Section):
     """How sentences become token ids."""
 
-    max_length: int | None = Field(None, ge=1, description="Longest sentence in tokens; the rest is cut, and counted.")
+    max_length: int | None = Field(
+        None, ge=1, description="Tokens that are read of a text, or in a window of it; what is longer is counted."
+    )
+    long_texts: Policy = Field(
+        "head",
+        description="Texts of more than max_length tokens. error: refuse; head, tail: keep the first or last tokens; "
+        "head_tail: the first quarter and the last three; windows: teachers average the logits of overlapping windows, "
+        "students read on.",
+    )
+    longest_text: int = Field(
+        4096, ge=1, description="windows: tokens that are kept of a text, and that a student reads."
+    )
     tokenizers: dict[Name, TokenizerParams] = Field(
         {},
         description="Tokenizers beside the bases' own, by name: a folder, a tokenizer.json, or what to learn one from.",
@@ -50,3 +63,16 @@ class TokenizeParams(Section):
     def learned(self) -> dict[str, LearnedTokenizerParams]:
         """The tokenizers that are learned, by name."""
         return {n: t for n, t in self.tokenizers.items() if isinstance(t, LearnedTokenizerParams)}
+
+    @model_validator(mode="after")
+    def _a_limit_where_one_is_needed(self) -> "TokenizeParams":
+        if self.max_length is None and self.long_texts != "head":
+            raise ValueError(
+                f"long_texts is {self.long_texts}, but without max_length no text is long: set it, for a teacher to "
+                "what its base reads"
+            )
+        if self.long_texts == "windows" and self.max_length is not None and self.longest_text < self.max_length:
+            raise ValueError(
+                f"longest_text {self.longest_text} is less than max_length {self.max_length}: set it to that or more"
+            )
+        return self

@@ -9,6 +9,7 @@ import numpy as np
 from distilrnn.artifacts.files import file_hash
 from distilrnn.artifacts.logits import FILE, average, load_logits, written_logits
 from distilrnn.data.encoded import read_encoded_split, read_summary, used_token_ids
+from distilrnn.data.long_texts import text_limit
 from distilrnn.errors import InputError
 from distilrnn.evaluation.confidence import HEADER_KEY, confidence_quantiles, confidences
 from distilrnn.models.checkpoints import save_student
@@ -74,6 +75,7 @@ def train_student(
         "tokenizer_hash": summary["tokenizer_hash"],
         "vocabulary": summary["vocabulary"],
         "max_length": summary["max_length"],
+        "long_texts": text_limit(summary).record(),
         "pad_id": summary["pad_id"],
         "classes": classes,
         "model": model.model_dump(mode="json"),

@@ -1,14 +1,16 @@
 """Rule teacher: tune a base on the labelled sentences."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from distilrnn.data.encoded import longest_sentence, read_summary
+from distilrnn.data.long_texts import text_limit
 from distilrnn.models.adapters import save_adapter
 from distilrnn.models.bases import read_base
 from distilrnn.models.parameters import count_parameters
 from distilrnn.models.teacher import build_teacher, place
-from distilrnn.params.common import SelectionParams, TrainingParams
-from distilrnn.params.teacher import Pooling, TuningParams
+from distilrnn.params.common import SelectionParams
+from distilrnn.params.teacher import Pooling, TeacherTraining, TuningParams
 from distilrnn.pipeline.common import code_of, train_and_validation_sets, write_run
 from distilrnn.runtime.device import prepare
 from distilrnn.training.loop import fit
@@ -24,7 +26,7 @@ def train_teacher(
     seed: int,
     threads: int | None,
     tuning: TuningParams,
-    training: TrainingParams,
+    training: TeacherTraining,
     selection: SelectionParams,
     pooling: Pooling | None = None,
 ) -> None:
@@ -32,9 +34,15 @@ def train_teacher(
     summary = read_summary(tokens)
     classes = summary["classes"]
     train, validation = train_and_validation_sets(tokens, summary, selection)
+    limit = text_limit(summary)
+    if limit.policy == "windows":  # each with its text's label, so that memory is a window's, however long the text
+        train = replace(train, tokens=train.tokens.windows(limit))
     device = prepare(training.precision, threads)
     teacher = build_teacher(base, len(classes), tuning, seed, pooling)
+    teacher.limit = limit
     teacher.require_room(longest_sentence(summary))
+    if training.gradient_checkpointing:
+        teacher.checkpoint_gradients()
     parameters = count_parameters(teacher)
     place(teacher, device)
     header = {
@@ -43,6 +51,7 @@ def train_teacher(
         "tokenizer_hash": summary["tokenizer_hash"],
         "classes": classes,
         "max_length": summary["max_length"],
+        "long_texts": limit.record(),
         "pad_id": summary["pad_id"],
         "pooling": teacher.pooling,
         "tuning": tuning.model_dump(mode="json"),
@@ -61,6 +70,8 @@ def train_teacher(
             f"{parameters['total']:,} parameters, {parameters['trainable']:,} trainable: "
             f"{1 - parameters['trainable'] / parameters['total']:.2%} fewer; {device.precision} on {device.name}"
         )
+        for note in teacher.notes:
+            progress.say(note)
         with save_best_on_divergence(teacher, resume, save):
             objective, max_tokens = label_objective(weights), device.max_tokens(teacher.head.in_features)
             history = fit(teacher, train, validation, objective, training, seed, device, progress, resume, max_tokens)

@@ -16,6 +16,14 @@ from distilrnn.report.render import cells, header
 from distilrnn.report.results import Results
 from distilrnn.report.tables import ReportTable
 
+LONG_TEXTS = {
+    "error": "Texts of more than {} tokens are refused.",
+    "head": "Texts are cut to their first {} tokens.",
+    "tail": "Texts are cut to their last {} tokens.",
+    "head_tail": "Texts of more than {0} tokens are cut to {0}: the first quarter and the last three.",
+    "windows": "Teachers read longer texts in overlapping windows of {} tokens.",
+}
+"""By tokenize.long_texts, with the maximum length."""
 HARDEST = 3
 """Sources that are named for each system and split."""
 
@@ -130,7 +138,7 @@ def limits(results: Results, comparison: Comparison) -> Iterator[str]:
     if alone:
         yield f"One seed only, so a spread over seeds is not known: {', '.join(alone)}."
     if results.experiment.tokenize.max_length:
-        yield f"Sentences are cut to {results.experiment.tokenize.max_length} tokens."
+        yield LONG_TEXTS[results.experiment.tokenize.long_texts].format(results.experiment.tokenize.max_length)
     yield (
         "Only the sentences above were judged: nothing is known of other kinds of text, other languages, or harm that "
         "a wrong answer does."

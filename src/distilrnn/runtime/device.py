@@ -19,6 +19,8 @@ Result = TypeVar("Result")
 GPT2_WIDTH = 768
 TOKENS_PER_CORE = {"fp32": 256, "bf16": 512}
 """Tokens of a micro-batch at GPT-2's hidden size: larger ones gain little and need more memory."""
+TOKENS_ON_GPU = 16_384
+"""The same on a GPU: a batch of sentences is not split, and a batch of long texts does not need all of the memory."""
 FEW_CORES = 4
 """With more cores than that, larger micro-batches would leave some cores idle."""
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
@@ -37,14 +39,14 @@ class Device:
     gpu: str | None = field(default=None, repr=False)
     """Name and UUID of the GPU. Not part of the repr: training may resume on another GPU."""
 
-    def max_tokens(self, width: int) -> int | None:
-        """Maximum tokens of a micro-batch for a transformer of this hidden size; None on a GPU: no limit.
+    def max_tokens(self, width: int) -> int:
+        """Maximum tokens of a micro-batch for a transformer of this hidden size.
 
         On a CPU so few that activations stay in the caches. It depends on the machine, not on the cores in use, since
         gradients are summed micro-batch by micro-batch and rounded as such.
         """
         if self.name != "cpu":
-            return None
+            return max(1, TOKENS_ON_GPU * GPT2_WIDTH // width)
         few = (os.cpu_count() or 1) <= FEW_CORES
         return max(1, TOKENS_PER_CORE[self.precision if few else "fp32"] * GPT2_WIDTH // width)
 

@@ -46,6 +46,11 @@ class EncodedDataset:
     teacher_logits: np.ndarray | None = None
     """float32 [sentences, classes]."""
 
+    @property
+    def lengths(self) -> np.ndarray:
+        """int64 [sentences]: tokens of each sentence in a batch, where a common width counts as all of them."""
+        return self.tokens.lengths if self.width is None else np.full(len(self.tokens), self.width)
+
     def batch(self, rows: np.ndarray, device: str) -> Batch:
         """These rows, on the device."""
 

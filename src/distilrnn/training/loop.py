@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from distilrnn.data.batching import epoch_batches, micro_batches
+from distilrnn.data.batching import MAX_TOKENS, epoch_batches, micro_batches
 from distilrnn.errors import RunError
 from distilrnn.models.kernels.dropout import seeded
 from distilrnn.models.parameters import trainable
@@ -83,7 +83,7 @@ def fit(
         for step in range(first_step, len(batches)):
             pieces = [
                 train.batch(rows, device.name)
-                for rows in micro_batches(train.tokens.lengths, batches[step], max_tokens)
+                for rows in micro_batches(train.lengths, batches[step], max_tokens or MAX_TOKENS)
             ]
             done = trainer.step(pieces, epoch, step, params.epochs * len(batches), progress)
             sums += torch.stack([done.loss.double() * done.count, done.correct.double()])

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from distilrnn.data.batching import sorted_batches
+from distilrnn.data.batching import MAX_TOKENS, sorted_batches
 from distilrnn.errors import RunError
 from distilrnn.runtime.device import Device, gc_frozen
 from distilrnn.training.batch import EncodedDataset, Objective, Step
@@ -35,7 +35,7 @@ def evaluate(
 
     loss, correct, count = 0.0, 0, 0
     run = map if max_tokens is None else device.side_by_side
-    for step in run(work, sorted_batches(sentences.tokens.lengths, batch_size, max_tokens)):
+    for step in run(work, sorted_batches(sentences.lengths, batch_size, max_tokens or MAX_TOKENS)):
         loss, correct, count = loss + step.loss.double() * step.count, correct + step.correct, count + step.count
     return float(loss) / count, float(correct) / count
 
@@ -57,7 +57,7 @@ def predict_logits(
         RunError: a logit is not finite.
     """
     model.eval()
-    batches = sorted_batches(sentences.tokens.lengths, batch_size, max_tokens)
+    batches = sorted_batches(sentences.lengths, batch_size, max_tokens or MAX_TOKENS)
 
     def work(rows: np.ndarray) -> Tensor:
         batch = sentences.batch(rows, device.name)

@@ -17,6 +17,7 @@ from distilrnn.artifacts.tensors import load_arrays
 from distilrnn.cli import options
 from distilrnn.cli.main import commands
 from distilrnn.data.corpus import SPLITS, read_split
+from distilrnn.data.long_texts import TextLimit
 from distilrnn.data.tokenizer import load_tokenizer
 from distilrnn.errors import InputError
 from distilrnn.export import onnx as onnx_export
@@ -89,7 +90,7 @@ def test_onnxruntime_computes_the_students_logits(cell, layers, bidirectional, p
     student = random_student(range(VOCABULARY), **model)
     ids, lengths = random_sentences(range(VOCABULARY))
     wanted = asked(student, ids, lengths)
-    judge = runtime(student_onnx(student, VOCABULARY, PAD, WIDTH, int8=False), 1)
+    judge = runtime(student_onnx(student, VOCABULARY, PAD, TextLimit(max_length=WIDTH), int8=False), 1)
     np.testing.assert_allclose(judge(ids, lengths), wanted, rtol=0, atol=1e-5)
     for row in range(len(ids)):  # alone and unpadded: batch and length are free
         alone = ids[row : row + 1, : lengths[row]], lengths[row : row + 1]
@@ -103,7 +104,7 @@ def test_onnxruntime_computes_the_students_logits(cell, layers, bidirectional, p
                 assert (integers.dtype, scales.shape) == (np.int8, (len(weight), 1)), name
                 assert (np.abs(integers * scales - weight.numpy()) <= scales / 1.99).all()
                 weight.copy_(torch.from_numpy(integers * scales))
-    packed = runtime(student_onnx(student, VOCABULARY, PAD, WIDTH, int8=True), 1)
+    packed = runtime(student_onnx(student, VOCABULARY, PAD, TextLimit(max_length=WIDTH), int8=True), 1)
     np.testing.assert_allclose(packed(ids, lengths), asked(student, ids, lengths), rtol=0, atol=1e-5)
 
 
@@ -117,8 +118,8 @@ def test_a_type_without_a_vector_gets_zeros(int8):
         full.load_state_dict({n: w for n, w in student.state_dict().items() if n != "embedding.weight"}, strict=False)
     ids, lengths = random_sentences(range(VOCABULARY))
     assert not np.isin(ids, types).all()
-    found = runtime(student_onnx(student, VOCABULARY, PAD, None, int8), 1)(ids, lengths)
-    wanted = runtime(student_onnx(full, VOCABULARY, PAD, None, int8), 1)(ids, lengths)
+    found = runtime(student_onnx(student, VOCABULARY, PAD, TextLimit(), int8), 1)(ids, lengths)
+    wanted = runtime(student_onnx(full, VOCABULARY, PAD, TextLimit(), int8), 1)(ids, lengths)
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-6)
 
 
@@ -126,15 +127,30 @@ def test_a_type_without_a_vector_gets_zeros(int8):
 def test_longer_sentences_are_cut(pooling):
     student = random_student(range(VOCABULARY), pooling=pooling)
     ids, lengths = random_sentences(range(VOCABULARY), longest=WIDTH + 6)
-    found = runtime(student_onnx(student, VOCABULARY, PAD, WIDTH, int8=False), 1)(ids, lengths)
+    found = runtime(student_onnx(student, VOCABULARY, PAD, TextLimit(max_length=WIDTH), int8=False), 1)(ids, lengths)
     wanted = asked(student, ids[:, :WIDTH].copy(), np.minimum(lengths, WIDTH))
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("pooling", ["last_step", "last_token", "max"])
+@pytest.mark.parametrize("limit", [TextLimit("tail", WIDTH, None, 1, 1), TextLimit("head_tail", WIDTH, None, 0, 1)])
+def test_longer_texts_are_cut_where_the_policy_says(pooling, limit):
+    student = random_student(range(VOCABULARY), pooling=pooling)
+    ids, lengths = random_sentences(range(VOCABULARY), longest=WIDTH + 6)
+    found = runtime(student_onnx(student, VOCABULARY, PAD, limit, int8=False), 1)(ids, lengths)
+    cut = np.full((len(ids), WIDTH), PAD)
+    for row, length in enumerate(lengths):
+        kept = limit.cut(ids[row, :length].tolist())
+        cut[row, : len(kept)] = kept
+    assert not np.array_equal(cut, ids[:, :WIDTH])
+    wanted = asked(student, cut, np.minimum(lengths, WIDTH))
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5)
 
 
 def test_too_many_vectors_for_one_file_are_refused(monkeypatch):
     monkeypatch.setattr(onnx_export, "LARGEST", 1000)
     with pytest.raises(InputError, match="export with --vocabulary seen"):
-        student_onnx(random_student(range(VOCABULARY)), VOCABULARY, PAD, None, int8=False)
+        student_onnx(random_student(range(VOCABULARY)), VOCABULARY, PAD, TextLimit(), int8=False)
 
 
 def probabilities(folder, sentences, file="student.onnx"):

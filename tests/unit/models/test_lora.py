@@ -245,7 +245,7 @@ def test_targets_choose_by_name(targets, wanted):
 
 
 def test_a_target_that_matches_nothing_is_refused():
-    with pytest.raises(InputError, match=r"target 'q_proj' matches no linear map.*h\.attn\.c_attn"):
+    with pytest.raises(InputError, match=r"target 'q_proj' matches no linear layer.*h\.attn\.c_attn"):
         inject(tiny_gpt2(), TuningParams(targets=("c_attn", "q_proj")))
     with pytest.raises(InputError, match=r"use all-linear or patterns of h\.a, h\.b$"):
         match_target_modules(["h.0.a", "h.1.b", "h.1.a"], ["c"])
