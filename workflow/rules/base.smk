@@ -25,4 +25,4 @@ rule base:
         output=lambda w, output: folder(output),
     shell:
         "python workflow/scripts/base.py {params.options} {params.corpus} --threads {threads} --gpus {resources.gpu}"
-        " --output {params.output} 2>&1 | tee {log}"
+        " --output {params.output} > {log} 2>&1"

@@ -18,7 +18,7 @@ rule experiment:
         code=code_version("experiment"),
         json=shlex.quote(EXPERIMENT.model_dump_json()),
     shell:
-        "python workflow/scripts/experiment.py --experiment-json {params.json} --output {output} 2>&1 | tee {log}"
+        "python workflow/scripts/experiment.py --experiment-json {params.json} --output {output} > {log} 2>&1"
 
 
 rule corpus:
@@ -41,7 +41,7 @@ rule corpus:
         options=options(EXPERIMENT.corpus),
         output=lambda w, output: folder(output),
     shell:
-        "python workflow/scripts/corpus.py {params.options} --output {params.output} 2>&1 | tee {log}"
+        "python workflow/scripts/corpus.py {params.options} --output {params.output} > {log} 2>&1"
 
 
 rule tokenizer:
@@ -68,7 +68,7 @@ rule tokenizer:
         output=lambda w, output: folder(output),
     shell:
         "python workflow/scripts/tokenizer.py {params.options} {params.text} --corpus {params.corpus}"
-        " --output {params.output} 2>&1 | tee {log}"
+        " --output {params.output} > {log} 2>&1"
 
 
 rule tokens:
@@ -95,4 +95,4 @@ rule tokens:
         output=lambda w, output: folder(output),
     shell:
         "python workflow/scripts/tokens.py {params.options} --corpus {params.corpus} --tokenizer {params.tokenizer}"
-        " --output {params.output} 2>&1 | tee {log}"
+        " --output {params.output} > {log} 2>&1"

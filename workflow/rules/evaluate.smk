@@ -23,7 +23,7 @@ rule measure:
     params:
         code=code_version("measure"),
     shell:
-        "python workflow/scripts/measure.py --experiment {input.experiment} 2>&1 | tee {log}"
+        "python workflow/scripts/measure.py --experiment {input.experiment} > {log} 2>&1"
 
 
 rule evaluate:
@@ -47,4 +47,4 @@ rule evaluate:
     params:
         code=code_version("evaluate"),
     shell:
-        "python workflow/scripts/evaluate.py --experiment {input.experiment} 2>&1 | tee {log}"
+        "python workflow/scripts/evaluate.py --experiment {input.experiment} > {log} 2>&1"

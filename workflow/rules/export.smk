@@ -21,4 +21,4 @@ rule export:
     params:
         code=code_version("export"),
     shell:
-        "python workflow/scripts/export.py --experiment {input.experiment} --threads {threads} 2>&1 | tee {log}"
+        "python workflow/scripts/export.py --experiment {input.experiment} --threads {threads} > {log} 2>&1"

@@ -22,4 +22,4 @@ rule linear:
         corpus=lambda w, input: folder(input.corpus),
         output=lambda w, output: folder(output),
     shell:
-        "python workflow/scripts/linear.py {params.options} --corpus {params.corpus} --output {params.output} 2>&1 | tee {log}"
+        "python workflow/scripts/linear.py {params.options} --corpus {params.corpus} --output {params.output} > {log} 2>&1"

@@ -32,4 +32,4 @@ rule report:
     params:
         code=code_version("report"),
     shell:
-        "python workflow/scripts/report.py --experiment {input.experiment} 2>&1 | tee {log}"
+        "python workflow/scripts/report.py --experiment {input.experiment} > {log} 2>&1"

@@ -29,7 +29,7 @@ rule vectors:
         output=lambda w, output: folder(output),
     shell:
         "python workflow/scripts/vectors.py --tokens {params.tokens} --source {params.source} --size {params.size}"
-        " --output {params.output} 2>&1 | tee {log}"
+        " --output {params.output} > {log} 2>&1"
 
 
 rule student:
@@ -63,7 +63,7 @@ rule student:
     shell:
         "python workflow/scripts/student.py {params.options} {params.distil} {params.teacher_logits} {params.vectors}"
         " --tokens {params.tokens} --seed {wildcards.seed} --threads {threads} --gpus {resources.gpu}"
-        " --output {params.output} 2>&1 | tee {log}"
+        " --output {params.output} > {log} 2>&1"
 
 
 rule baseline:
@@ -93,4 +93,4 @@ rule baseline:
         output=lambda w, output: folder(output),
     shell:
         "python workflow/scripts/student.py {params.options} {params.vectors} --tokens {params.tokens} --seed {wildcards.seed}"
-        " --threads {threads} --gpus {resources.gpu} --output {params.output} 2>&1 | tee {log}"
+        " --threads {threads} --gpus {resources.gpu} --output {params.output} > {log} 2>&1"

@@ -29,7 +29,7 @@ rule teacher:
         output=lambda w, output: folder(output),
     shell:
         "python workflow/scripts/teacher.py {params.options} {params.pooling} --base {params.base} --tokens {params.tokens}"
-        " --seed {wildcards.seed} --threads {threads} --gpus {resources.gpu} --output {params.output} 2>&1 | tee {log}"
+        " --seed {wildcards.seed} --threads {threads} --gpus {resources.gpu} --output {params.output} > {log} 2>&1"
 
 
 rule logits:
@@ -58,4 +58,4 @@ rule logits:
         output=lambda w, output: folder(output),
     shell:
         "python workflow/scripts/logits.py --base {params.base} --adapter {params.adapter} --tokens {params.tokens}"
-        " --threads {threads} --gpus {resources.gpu} --output {params.output} 2>&1 | tee {log}"
+        " --threads {threads} --gpus {resources.gpu} --output {params.output} > {log} 2>&1"

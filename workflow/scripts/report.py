@@ -17,7 +17,7 @@ def main(experiment: Annotated[Path, typer.Option(help="results/<experiment>/par
 
     comparison = write_report(experiment, gather_provenance(experiment.parent))
     console = Console(highlight=False)
-    console.print(to_rich(comparison))
+    console.print(to_rich(comparison, brief=True))
     console.print(f"\nReport: {experiment.parent / 'report.html'}", soft_wrap=True)
 
 

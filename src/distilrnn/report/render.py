@@ -1,5 +1,6 @@
 """The comparison as JSON, Markdown and a Rich table."""
 
+import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -108,8 +109,11 @@ def _markdown_table(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in [head, align, *escaped])
 
 
-def to_rich(comparison: Comparison) -> "Group":
-    """The table, its notes and verdicts for a terminal of 80 columns or more."""
+def to_rich(comparison: Comparison, brief: bool = False) -> "Group":
+    """The table, its notes and verdicts for a terminal of 80 columns or more.
+
+    In `brief`: the table, the first sentence of the verdict, and the tables of published figures and variants.
+    """
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -118,9 +122,14 @@ def to_rich(comparison: Comparison) -> "Group":
     for sentence in comparison.sentences:
         sentences.add_row("•", Text(sentence))
     style = "bold" if comparison.order_holds else "bold yellow"
-    parts: list[Any] = [_rich_rows(comparison), Text(comparison.note, style="dim")]
-    parts.append(Text(comparison.selection, style="bold yellow" if comparison.selection_warns else "dim"))
-    parts += [Text(), Text(comparison.verdict, style=style), sentences]
+    selection = Text(comparison.selection, style="bold yellow" if comparison.selection_warns else "dim")
+    if brief:
+        verdict = re.split(r"(?<=\.) (?=[A-Z])", comparison.verdict)[0]
+        parts: list[Any] = [_rich_rows(comparison), *([selection] if comparison.selection_warns else [])]
+        parts += [Text(verdict, style=style)]
+    else:
+        parts = [_rich_rows(comparison), Text(comparison.note, style="dim"), selection]
+        parts += [Text(), Text(comparison.verdict, style=style), sentences]
     if comparison.published:
         parts += [Text(), _rich_published(comparison.published)]
     for name, variants in comparison.variants.items():
