@@ -85,7 +85,7 @@ class LogHandler(LogHandlerBase):
         if ran and not failures and not self.complaints:
             for line in closing_lines(self.made):
                 self.view.say(line)
-        for failure in failures:
+        for failure in failures.values():
             self.view.say(f"error: {failure}")
         for done_with in (self.held, self.complaints, failures):
             done_with.clear()

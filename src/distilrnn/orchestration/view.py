@@ -124,7 +124,8 @@ class View:
         """`history` keeps how long each rule took, for the next run's estimate; the logs are read `every` s."""
         self.console, self.history, self.every = console, history, every
         self.workflow = Workflow(seconds=read_history(history))
-        self.failures: list[str] = []
+        self.failures: dict[int, str] = {}
+        """Why a job failed, by its number; one that was then run again with success is not among them."""
         self.recent: deque[str] = deque(maxlen=3)
         self.lock, self.stopped = RLock(), Event()
         self.live: Live | None = None
@@ -158,6 +159,7 @@ class View:
 
     def finish(self, number: int) -> None:
         """A job is done."""
+        self.failures.pop(number, None)
         with self.lock:
             job = self.workflow.finish(number)
         if job is None:
@@ -175,7 +177,7 @@ class View:
             job = self.workflow.running.pop(number, None)
         title = job.title if job else rule
         where = f" (all of it: {log})" if log else ""
-        self.failures.append(f"{title}: {why(log)}{where}")
+        self.failures[number] = f"{title}: {why(log)}{where}"
 
     def say(self, text: str) -> None:
         """A line above the view."""

@@ -205,6 +205,17 @@ def test_a_finished_run_ends_with_its_table_and_what_to_do_next(plugin, tmp_path
     ]
 
 
+def test_a_job_that_succeeds_when_it_is_run_again_is_no_failure(plugin, capsys):
+    handler, tell = plugin()
+    tell(event=LogEvent.RUN_INFO, stats={"student": 1, "total": 1})
+    tell(**job(1))
+    tell("Error in rule student", logging.ERROR, event=LogEvent.JOB_ERROR, jobid=1, rule_name="student", log=[])
+    tell(**job(1))
+    tell(event=LogEvent.JOB_FINISHED, job_id=1)
+    handler.close()
+    assert "error" not in capsys.readouterr().out
+
+
 def test_what_runs_no_job_is_shown_as_snakemake_does(plugin, capsys):
     handler, tell = plugin()
     tell("Nothing to be done (all requested files are present and up to date).")
