@@ -21,7 +21,7 @@ from distilrnn.params.student import StudentModelParams
 from distilrnn.params.teacher import TuningParams
 from distilrnn.runtime.device import Device
 from distilrnn.training.batch import EncodedDataset, Objective, Step
-from distilrnn.training.loop import fit
+from distilrnn.training.loop import TrainingRun, fit
 from distilrnn.training.predict import predict_logits
 from distilrnn.training.progress import TrainingProgress
 
@@ -71,7 +71,8 @@ def our_fit(
         validation = EncodedDataset(dev.tokens, END_OF_TEXT, width, logits[1] if logits else None)
     params = TrainingParams(epochs=epochs, batch_size=textbook.BATCH, learning_rate=textbook.RATE)
     with TrainingProgress("benchmark", epochs, len(data.rows), Console(file=io.StringIO())) as progress:
-        return fit(model, train, validation, objective, params, 0, device, progress, max_tokens=max_tokens).seconds
+        run = TrainingRun(params, 0, device, progress, max_tokens=max_tokens)
+        return fit(model, train, validation, objective, run).seconds
 
 
 def _in_training(objective: Objective) -> Objective:

@@ -7,6 +7,7 @@ import numpy as np
 from scipy.special import log_softmax
 
 from distilrnn.artifacts import layout
+from distilrnn.artifacts.curves import CURVE_COLUMNS
 from distilrnn.artifacts.files import write_json
 from distilrnn.artifacts.layout import MAJORITY
 from distilrnn.data.corpus import TRAIN
@@ -125,13 +126,13 @@ def _write_system(folder, system, number, labels, origin, sources, classes, rand
         curve = _curve(system, random)
         checkpoint = layout.checkpoint_folder(folder, system, seed)
         checkpoint.mkdir(parents=True, exist_ok=True)
-        head = "epoch,train_loss,train_accuracy,validation_loss,validation_accuracy,seconds\n"
+        head = ",".join(CURVE_COLUMNS) + "\n"
         (checkpoint / "curves.csv").write_text(head + "".join(",".join(map(repr, row)) + "\n" for row in curve))
-        best = int(np.argmax([row[4] for row in curve]))
+        best = int(np.argmax([row[5] for row in curve]))
         seeds[str(seed)] = run | {
             "best_epoch": best + 1,
-            "train_accuracy": curve[best][2],
-            "validation_accuracy": curve[best][4],
+            "train_accuracy": curve[best][3],
+            "validation_accuracy": curve[best][5],
             "seconds": 41.0 + seed,
         }
     values = {
@@ -180,11 +181,13 @@ def _curve(system, random):
         rows.append(
             (
                 epoch,
+                9 * epoch,
                 train_loss,
                 float(min(1, 0.7 + gain * share + jitter[1])),
                 float(0.62 - gain * share + 0.9 * gain * share**3 + jitter[2]),
                 float(min(1, 0.7 + 0.6 * gain * share**0.5 - 0.1 * gain * share**3 + jitter[3])),
-                3.5,
+                0.3,
+                0.6,
             )
         )
     return rows

@@ -7,6 +7,7 @@ import time
 from hashlib import sha256
 from pathlib import Path
 
+from distilrnn.artifacts.curves import CURVE_COLUMNS
 from distilrnn.orchestration import stages
 from distilrnn.params.experiment import read_experiment
 from distilrnn.params.splits import SPLITS
@@ -17,11 +18,14 @@ FILES = {
     "tokens": stages.token_files(Path(), "", SPLITS),
     "teacher": stages.teacher_files(Path(), "", 0),
     "logits": stages.logits_files(Path(), "", 0),
+    "transfer": stages.pool_files(Path(), ""),
+    "transfer_tokens": stages.pool_token_files(Path(), "", ""),
+    "transfer_logits": stages.shard_files(Path(), "", "", 0, 1, 1),
     "student": stages.student_files(Path(), "", "", 0),
     "linear": stages.linear_files(Path(), "", 0),
 }
-INPUTS = ("base", "corpus", "tokens", "adapter", "tokenizer", "teacher-logits")
-CURVES = "epoch,train_loss,train_accuracy,validation_loss,validation_accuracy\n1,0.7,0.5,0.7,0.5\n2,0.6,0.6,0.6,0.6\n"
+INPUTS = ("base", "corpus", "tokens", "adapter", "tokenizer", "teacher-logits", "pool", "pool-tokens")
+CURVES = ",".join(CURVE_COLUMNS) + "\n1,9,0.7,0.5,0.7,0.5,0.1,0.4\n2,18,0.6,0.6,0.6,0.6,0.2,0.5\n"
 
 
 def main(script: str, arguments: list[str]) -> None:

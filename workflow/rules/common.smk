@@ -41,6 +41,10 @@ wildcard_constraints:
     seed=r"\d+",
     teacher=VARIANT,
     student=VARIANT,
+    source=r"[^/]+",
+    tokenizer=r"[^/]+",
+    shard=r"\d+",
+    shards=r"\d+",
 
 
 def folder(some_files):
@@ -54,9 +58,20 @@ def is_small_base(wildcards):
     return sizes.is_small_base(EXPERIMENT.bases[name])
 
 
+def is_small_source(wildcards):
+    """Whether the source is made without a base, or with a small one."""
+    source = EXPERIMENT.transfer.sources[wildcards.source]
+    return source.kind != "sample" or sizes.is_small_base(EXPERIMENT.bases[source.base])
+
+
 def is_small_student(wildcards):
     """Whether the student or baseline is small."""
     return sizes.is_small_student({**EXPERIMENT.baselines, **EXPERIMENT.students}[wildcards.student])
+
+
+def folders(some_files):
+    """The folders of files, each once."""
+    return list(dict.fromkeys(Path(file).parent for file in some_files))
 
 
 def base_of_teacher(wildcards):
@@ -75,12 +90,58 @@ def tokens_of_baseline(wildcards):
     return files.token_files(ROOT, EXPERIMENT.baselines[wildcards.student].tokenizer, EXPERIMENT.corpus.splits)
 
 
-def logits_for_student(wildcards):
-    """Those of its teacher, or of every run behind an ensemble."""
+def teachers_of_student(wildcards):
+    """The run of its teacher, name and seed, or every run behind an ensemble."""
     name = wildcards.teacher
     alone = [(name, EXPERIMENT.teacher_seed(name, int(wildcards.seed)))]
-    runs = EXPERIMENT.members(name) if name in EXPERIMENT.ensembles else alone
-    return [f"{ROOT}/logits/{teacher}/seed{seed}/logits.safetensors" for teacher, seed in runs]
+    return EXPERIMENT.members(name) if name in EXPERIMENT.ensembles else alone
+
+
+def logits_for_student(wildcards):
+    return [f"{ROOT}/logits/{teacher}/seed{seed}/logits.safetensors" for teacher, seed in teachers_of_student(wildcards)]
+
+
+def pools_of_student(wildcards):
+    sources = EXPERIMENT.students[wildcards.student].transfer
+    return [file for source in sources for file in files.pool_files(ROOT, source)]
+
+
+def pool_tokens_of_student(wildcards):
+    student = EXPERIMENT.students[wildcards.student]
+    return [file for source in student.transfer for file in files.pool_token_files(ROOT, source, student.tokenizer)]
+
+
+def pool_logits_of_student(wildcards):
+    sources, runs = EXPERIMENT.students[wildcards.student].transfer, teachers_of_student(wildcards)
+    return [file for source in sources for file in files.pool_logits_files(EXPERIMENT, source, runs)]
+
+
+def transfer_of_student(wildcards, input):
+    """The options that name its pools, in the order of its sources and, of each, of the teachers' runs."""
+    if not input.pools:
+        return ""
+    runs = [Path(place).parent for place in folders(input.pool_logits)]
+    words = [f"--pool {place}" for place in folders(input.pools)]
+    words += [f"--pool-tokens {place}" for place in folders(input.pool_tokens)]
+    words += [f"--pool-logits {place}" for place in dict.fromkeys(runs)]
+    transfer = EXPERIMENT.transfer
+    words += [f"--shards {transfer.shards}", f"--transfer-seed {transfer.seed}"]
+    return " ".join(words + [f"--balance {transfer.balance}"] if transfer.balance else words)
+
+
+def pools_of_source(wildcards):
+    sources = files.augmented_sources(EXPERIMENT.transfer.sources[wildcards.source])
+    return [file for source in sources for file in files.pool_files(ROOT, source)]
+
+
+def base_of_source(wildcards):
+    source = EXPERIMENT.transfer.sources[wildcards.source]
+    return files.base_files(ROOT, source.base) if source.kind == "sample" else []
+
+
+def transfer_bounds():
+    most = EXPERIMENT.transfer.max_sentences
+    return f"--transfer-seed {EXPERIMENT.transfer.seed}" + (f" --max-sentences {most}" if most else "")
 
 
 def tokenizer_files(wildcards):

@@ -39,6 +39,9 @@ rule student:
         tokens=tokens_of_student,
         teacher=logits_for_student,
         vectors=lambda w: vectors_of(EXPERIMENT.students[w.student]),
+        pools=pools_of_student,
+        pool_tokens=pool_tokens_of_student,
+        pool_logits=pool_logits_of_student,
     output:
         files.student_files(ROOT, "{student}", "{teacher}", "{seed}"),
     log:
@@ -58,10 +61,11 @@ rule student:
         distil=lambda w: options(EXPERIMENT.students[w.student].distil),
         vectors=lambda w, input: vectors_options(EXPERIMENT.students[w.student], input.vectors),
         teacher_logits=lambda w, input: " ".join(f"--teacher-logits {file}" for file in input.teacher),
+        transfer=transfer_of_student,
         tokens=lambda w, input: folder(input.tokens),
         output=lambda w, output: folder(output),
     shell:
-        "python workflow/scripts/student.py {params.options} {params.distil} {params.teacher_logits} {params.vectors}"
+        "python workflow/scripts/student.py {params.options} {params.distil} {params.teacher_logits} {params.vectors} {params.transfer}"
         " --tokens {params.tokens} --seed {wildcards.seed} --threads {threads} --gpus {resources.gpu}"
         " --output {params.output} > {log} 2>&1"
 

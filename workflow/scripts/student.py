@@ -8,6 +8,7 @@ import typer
 from distilrnn.cli.options import run, with_params
 from distilrnn.params.common import SelectionParams, TrainingParams
 from distilrnn.params.student import DistilParams, StudentModelParams
+from distilrnn.params.transfer import Balance
 
 
 @with_params(model=StudentModelParams, training=TrainingParams, selection=SelectionParams, distil=DistilParams)
@@ -22,6 +23,16 @@ def main(
         Path | None, typer.Option(help="vectors.safetensors that the embedding begins with [default: random].")
     ] = None,
     freeze_vectors: Annotated[bool, typer.Option(help="Leave the embedding as it begins.")] = False,
+    pool: Annotated[list[Path], typer.Option(help="Folder of unlabelled sentences to learn from.")] = [],  # noqa: B006
+    pool_tokens: Annotated[list[Path], typer.Option(help="Folder of the tokens of each --pool.")] = [],  # noqa: B006
+    pool_logits: Annotated[
+        list[Path], typer.Option(help="Folder of what each --teacher-logits' teacher says of each --pool.")
+    ] = [],  # noqa: B006
+    shards: Annotated[int, typer.Option(min=1, help="Shards in each --pool-logits.")] = 1,
+    balance: Annotated[
+        Balance, typer.Option(help="Give the classes of a pool train's shares: by leaving out, or by weights.")
+    ] = None,
+    transfer_seed: Annotated[int, typer.Option(min=0, help="Seed of what --balance leaves out.")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of initial weights, dropout and data order.")] = 0,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads [default: all].")] = None,
     gpus: Annotated[int, typer.Option(min=0, help="GPUs to lease for this job; the first one computes.")] = 1,
@@ -35,10 +46,22 @@ def main(
     from distilrnn.runtime.gpu_leases import leased
 
     with leased(gpus):
-        from distilrnn.pipeline.student import train_student
+        from distilrnn.pipeline.student import TransferInputs, train_student
 
+        pools = TransferInputs(pool, pool_tokens, pool_logits, shards, balance, transfer_seed) if pool else None
         train_student(
-            tokens, teacher_logits, output, seed, threads, model, training, selection, distil, vectors, freeze_vectors
+            tokens,
+            teacher_logits,
+            output,
+            seed,
+            threads,
+            model,
+            training,
+            selection,
+            distil,
+            vectors,
+            freeze_vectors,
+            pools,
         )
 
 

@@ -1,4 +1,4 @@
-"""Training curves: a CSV row per epoch."""
+"""Training curves: a CSV row for each point of validation."""
 
 import csv
 import io
@@ -9,10 +9,11 @@ import numpy as np
 
 from distilrnn.errors import InputError
 
-CURVE_COLUMNS = ("epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
+MEASURES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
+CURVE_COLUMNS = ("epoch", "step", *MEASURES, "validation_mcc", "validation_macro_f1")
 
 Curve = dict[str, np.ndarray]
-"""One run: an array [epochs] for each of CURVE_COLUMNS; accuracies from 0 to 1, epochs from 1."""
+"""One run: an array [points] for each of CURVE_COLUMNS; accuracies from 0 to 1, epochs a fraction within one."""
 
 
 def read_curve(path: Path) -> Curve:

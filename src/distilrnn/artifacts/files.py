@@ -126,3 +126,11 @@ def require_equal(found: object, wanted: object, where: Path, what: str) -> None
 def _short(value: object) -> str:
     text = str(value)
     return text[:12] + "…" if len(text) > 16 else text
+
+
+def matching_files(pattern: str) -> list[Path]:
+    """The files that a shell pattern matches (** through folders), sorted; a name without wildcards matches itself."""
+    if not glob.has_magic(pattern):
+        return [Path(pattern)] if Path(pattern).is_file() else []
+    found = glob.glob(pattern, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute patterns
+    return sorted(path for path in map(Path, found) if path.is_file())

@@ -9,6 +9,9 @@ results/<experiment>/
     teachers/<teacher>/seed<k>/{adapter.safetensors,curves.csv,run.json}
     logits/<teacher>/seed<k>/{logits.safetensors,run.json}
     vectors/<student>/{vectors.safetensors,run.json}                       pre-trained vectors, shared by all seeds
+    transfer/<source>/{sentences.txt,keys.safetensors,transfer.json}
+    transfer_tokens/<source>/<tokenizer>/{tokens.safetensors,tokens.json}
+    logits/transfer/<source>/<teacher>/seed<k>/shard<i>-of-<n>/{logits.safetensors,run.json}
     students/<student>/<teacher>/seed<k>/{student.safetensors,logits.safetensors,curves.csv,run.json}
     baselines/<student>/seed<k>/{...the same four}
     linear/<teacher>/seed<k>/{linear.safetensors,logits.safetensors,run.json}

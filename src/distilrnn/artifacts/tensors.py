@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 from distilrnn.artifacts.files import whole_file
 from distilrnn.errors import InputError
@@ -89,10 +89,20 @@ def streamed_tensors(
         file.flush()
         if end > len(head):
             os.posix_fallocate(file.fileno(), 0, end)  # a full disk must raise here, not kill the process later
-        arrays = {n: np.memmap(file, d, "r+", starts[n], shape) for n, (d, shape) in shapes.items()}
+        arrays = {n: _mapped(file, d, starts[n], shape, "r+") for n, (d, shape) in shapes.items()}
         yield {**arrays}
         for array in arrays.values():
-            array.flush()
+            if isinstance(array, np.memmap):
+                array.flush()
+
+
+def _mapped(
+    file: "IO[bytes] | Path", numbers: "np.dtype", start: int, shape: tuple[int, ...], mode: Literal["r", "r+"]
+) -> "np.ndarray":
+    """An array that is in the file; an empty one, which cannot be mapped, is in memory."""
+    import numpy as np
+
+    return np.memmap(file, numbers, mode, start, shape) if math.prod(shape) else np.empty(shape, numbers)
 
 
 def read_header(path: Path, kind: str | None = None) -> dict[str, Any]:
@@ -139,4 +149,23 @@ def load_arrays(path: Path, kind: str) -> "tuple[dict[str, np.ndarray], dict[str
     # Other libraries register such dtypes when they are imported; the result must not depend on that.
     if arrays is None or not all(array.dtype.isbuiltin == 1 for array in arrays.values()):
         raise InputError(f"{path}: holds an unsupported dtype: make it again")
+    return arrays, header
+
+
+def map_arrays(path: Path, kind: str) -> "tuple[dict[str, np.ndarray], dict[str, Any]]":
+    """The arrays of a file of this kind, memory-mapped: what is not looked at is not read; raises InputError."""
+    import numpy as np
+
+    header = read_header(path, kind)
+    types = {name: np.dtype(numbers) for numbers, name in NUMBERS.items() if numbers != "bfloat16"}
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        described = json.loads(file.read(size))
+    described.pop("__metadata__")
+    arrays = {}
+    for name, one in described.items():
+        if one["dtype"] not in types:
+            raise InputError(f"{path}: holds numbers of a type that is not read here: make it again")
+        start = 8 + size + one["data_offsets"][0]
+        arrays[name] = np.asarray(_mapped(path, types[one["dtype"]], start, tuple(one["shape"]), "r"))
     return arrays, header

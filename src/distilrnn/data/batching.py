@@ -1,6 +1,8 @@
 """Batches and micro-batches of sentences of similar length: indices only."""
 
 from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,19 +13,40 @@ MAX_TOKENS = 65_536
 """Tokens of a micro-batch of a student, padding included: 200 MB for each state of 768 numbers in fp32."""
 
 
-def epoch_batches(lengths: np.ndarray, batch_size: int, batching: str, seed: int, epoch: int) -> list[np.ndarray]:
+@dataclass(frozen=True)
+class EpochBatches(Sequence[np.ndarray]):
+    """The batches of an epoch, cut when they are asked for: one by one they would take more memory than the rows."""
+
+    rows: np.ndarray
+    """int32 [sentences]."""
+    size: int
+    """Sentences of a batch."""
+    order: np.ndarray
+    """int [batches]: which part of the rows is which batch."""
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def __getitem__(self, batch: int) -> np.ndarray:  # type: ignore[override]
+        start = int(self.order[batch]) * self.size
+        return self.rows[start : start + self.size]
+
+
+def epoch_batches(lengths: np.ndarray, batch_size: int, batching: str, seed: int, epoch: int) -> EpochBatches:
     """The rows of each batch of an epoch: a permutation of all rows, the same for the same seed and epoch.
 
     bucketed: rows are shuffled, sorted by length within pools of `POOL` batches, and the batches shuffled again, so
     that a batch holds sentences of similar length and needs little padding. shuffled: plain random batches.
     """
     generator = np.random.RandomState([seed, epoch])
-    rows = generator.permutation(len(lengths))
+    rows = np.arange(len(lengths), dtype=np.int32)  # half the memory of RandomState.permutation, in the same order
+    generator.shuffle(rows)
+    count = -(-len(rows) // batch_size)
     if batching == "shuffled":
-        return _cut(rows, batch_size)
-    pools = _cut(rows, batch_size * BATCHES_PER_POOL)
-    batches = [b for pool in pools for b in _cut(pool[np.argsort(lengths[pool], kind="stable")], batch_size)]
-    return [batches[i] for i in generator.permutation(len(batches))]
+        return EpochBatches(rows, batch_size, np.arange(count))
+    for pool in _cut(rows, batch_size * BATCHES_PER_POOL):
+        pool[:] = pool[np.argsort(lengths[pool], kind="stable")]
+    return EpochBatches(rows, batch_size, generator.permutation(count))
 
 
 def sorted_batches(lengths: np.ndarray, batch_size: int, max_tokens: int | None = None) -> list[np.ndarray]:

@@ -8,14 +8,20 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from distilrnn.artifacts.files import read_json
-from distilrnn.data.long_texts import TextLimit, windows
+from distilrnn.artifacts.files import read_json, require_equal
+from distilrnn.artifacts.tensors import map_arrays
+from distilrnn.artifacts.transfer import TOKENS_FILE
+from distilrnn.data.long_texts import TextLimit, text_limit, windows
 from distilrnn.errors import InputError
 from distilrnn.params.splits import require_splits
 
 COLUMNS = pa.schema(
     [pa.field("label", pa.int64(), nullable=False), pa.field("ids", pa.list_(pa.int32()), nullable=False)]
 )
+
+
+NO_LABEL = -1
+"""What stands for the label of a sentence that has none."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +58,18 @@ class EncodedSplit:
         starts = self.offsets[:-1][found.texts]
         return EncodedSplit(self.ids[(starts[:, None] + found.positions)[real]], offsets, self.labels[found.texts])
 
+    def cut(self, longest: int | None) -> "EncodedSplit":
+        """The sentences with no more than so many tokens of each."""
+        if longest is None or not len(self) or int(self.lengths.max()) <= longest:
+            return self
+        lengths = np.minimum(self.lengths, longest)
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        starts = np.repeat(self.offsets[:-1] - offsets[:-1], lengths)
+        return EncodedSplit(self.ids[starts + np.arange(offsets[-1])], offsets, self.labels)
+
     def padded(self, rows: np.ndarray, pad_id: int, width: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Ids, int64 [rows, width], padded on the right, and lengths [rows]; `width` is by default the longest's."""
-        lengths = self.lengths[rows]
+        lengths = self.offsets[rows + 1] - self.offsets[rows]
         steps = np.arange(int(lengths.max()) if width is None else width)
         real = steps < lengths[:, None]
         positions = np.where(real, self.offsets[rows, None] + steps, 0)
@@ -97,3 +112,23 @@ def used_token_ids(folder: Path, splits: Iterable[str]) -> np.ndarray:
     """The distinct token ids of these splits, int64, sorted."""
     token_ids = [np.unique(read_encoded_split(folder, split).ids) for split in splits]
     return np.unique(np.concatenate(token_ids)).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class EncodedPool(EncodedSplit):
+    """Unlabelled sentences, memory-mapped: every label is NO_LABEL."""
+
+    token_ids: np.ndarray
+    """int32: the distinct token ids, sorted."""
+    hash: str
+    """Of the pool's sentences."""
+
+
+def read_encoded_pool(folder: Path, summary: dict) -> EncodedPool:
+    """A tokenised pool; raises InputError where it was not tokenised as the corpus of tokens.json, `summary`, was."""
+    path = folder / TOKENS_FILE
+    arrays, header = map_arrays(path, "tokens")
+    require_equal(header.get("tokenizer_hash"), summary["tokenizer_hash"], path, "tokenizer")
+    require_equal(header.get("long_texts"), text_limit(summary).record(), path, "limit of long texts")
+    labels = np.broadcast_to(np.int64(NO_LABEL), len(arrays["offsets"]) - 1)
+    return EncodedPool(arrays["ids"], arrays["offsets"], labels, arrays["token_ids"], header["pool_hash"])

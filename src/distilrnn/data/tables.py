@@ -83,7 +83,11 @@ def open_file(path: Path, columns: Sequence[str]) -> Table:
 
 def iterate_texts(path: Path, column: str = "text") -> Iterator[str]:
     """The texts of a file or folder that may have no labels, one at a time; raises InputError."""
-    table = open_file(path, [column])
+    return texts_of(open_file(path, [column]))
+
+
+def texts_of(table: Table) -> Iterator[str]:
+    """The texts of a table with a single column, one at a time; raises InputError."""
     for number, (text,) in table.rows():
         if text is not None and not isinstance(text, str):
             raise InputError(f"{table.place(number)}: the text is not a string: name another text_column")

@@ -12,6 +12,8 @@ from scipy.special import log_softmax, logsumexp
 from scipy.stats import binomtest
 from sklearn.metrics import f1_score, roc_auc_score
 
+from distilrnn.evaluation.confusion import accuracy, confusion, mcc
+
 SCALARS = ("accuracy", "mcc", "balanced_accuracy", "roc_auc", "ece", "brier", "log_loss")
 """The metrics that are one number for a split."""
 
@@ -65,30 +67,6 @@ def evaluate(
         "by_source": by_source(labels, predictions, sources, len(classes)),
         "reliability": bins,
     }
-
-
-def confusion(labels: np.ndarray, predictions: np.ndarray, classes: int) -> np.ndarray:
-    """Counts [K, K]: rows true, columns predicted."""
-    return np.bincount(labels * classes + predictions, minlength=classes**2).reshape(classes, classes)
-
-
-def accuracy(counts: np.ndarray) -> np.ndarray:
-    """Share of right predictions, [...], from confusions [..., K, K]."""
-    return np.trace(counts, axis1=-2, axis2=-1) / counts.sum(axis=(-2, -1))
-
-
-def mcc(counts: np.ndarray) -> np.ndarray:
-    """Matthews correlation coefficient, [...], from confusions [..., K, K].
-
-    Gorodkin 2004 (Comput. Biol. Chem. 28, 367), eq. 8, for any number of classes; 0 where only one class is true or
-    only one is predicted, as in scikit-learn.
-    """
-    counts = counts.astype(np.float64)
-    true, predicted, total = counts.sum(axis=-1), counts.sum(axis=-2), counts.sum(axis=(-2, -1))
-    right = np.trace(counts, axis1=-2, axis2=-1)
-    covariance = right * total - (true * predicted).sum(axis=-1)
-    spread = (total**2 - (true**2).sum(axis=-1)) * (total**2 - (predicted**2).sum(axis=-1))
-    return np.divide(covariance, np.sqrt(spread), out=np.zeros_like(covariance), where=spread > 0)
 
 
 def balanced_accuracy(counts: np.ndarray) -> float:

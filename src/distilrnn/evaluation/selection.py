@@ -1,5 +1,6 @@
 """Which variant of a system stands in the comparison: the best on validation, never on what is reported."""
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import fmean
@@ -10,13 +11,14 @@ from distilrnn.params.experiment import Experiment
 
 
 def select_variants(candidates: list[System], validation: Mapping[str, float]) -> list[System]:
-    """One system of each name, in their order: the one with the highest validation accuracy, the first of equals.
+    """One system of each name, in their order: the one that validation finds best, the first of equals.
 
     A distilled student is chosen among those whose teacher was chosen, so that the comparison shows its own teacher.
 
     Args:
         candidates: every system of an experiment, teachers before students.
-        validation: accuracy at the best epoch, mean over seeds, by label; ensembles need none.
+        validation: how good each is at its best point, mean over seeds, by label, more being better; ensembles need
+            none.
     """
     chosen: dict[str, System] = {}
     teachers: set[str | None] = set()
@@ -36,9 +38,13 @@ def compared_systems(experiment: Experiment, folder: Path) -> list[System]:
     every = systems(experiment)
     if len(every) == len(experiment.system_names()):
         return every
-    return select_variants(every, {s.label: _validation_accuracy(folder, s) for s in every if s.is_trained})
+    metric = experiment.selection.metric
+    variants = Counter(s.name for s in every)
+    compared = (s for s in every if s.is_trained and variants[s.name] > 1)
+    return select_variants(every, {s.label: _validation(folder, s, metric) for s in compared})
 
 
-def _validation_accuracy(folder: Path, system: System) -> float:
+def _validation(folder: Path, system: System, metric: str) -> float:
     runs = [read_json(checkpoint_folder(folder, system, k) / "run.json", "validation_at_best") for k in system.seeds]
-    return fmean(run["validation_at_best"]["accuracy"] for run in runs)
+    sign = -1 if metric == "loss" else 1
+    return fmean(sign * run["validation_at_best"][metric] for run in runs)

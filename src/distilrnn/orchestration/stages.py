@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from distilrnn.artifacts import layout
+from distilrnn.artifacts import layout, transfer
+from distilrnn.artifacts.files import matching_files
 from distilrnn.artifacts.layout import System
 from distilrnn.errors import InputError
 from distilrnn.params.corpus import CorpusParams
 from distilrnn.params.experiment import Experiment
 from distilrnn.params.sweep import split_variant
+from distilrnn.params.transfer import TRAIN_SENTENCES, AugmentSource, DatasetSource, Source, TextSource
 
 CORPUS_FILES = ("unlabelled.txt", "corpus.json")
 """Those beside the splits."""
@@ -56,6 +58,35 @@ def logits_files(folder: Path, teacher: str, seed: int | str) -> list[str]:
     """One teacher's logits."""
     system = System(teacher, "teacher", teacher, None, ())
     return in_folder(layout.logits_folder(folder, system, seed), layout.LOGITS_FILES)
+
+
+def pool_files(folder: Path, source: str) -> list[str]:
+    """The unlabelled sentences of one source."""
+    return in_folder(folder / "transfer" / source, transfer.POOL_FILES)
+
+
+def pool_token_files(folder: Path, source: str, tokenizer: str) -> list[str]:
+    """Those sentences as one tokenizer sees them."""
+    return in_folder(folder / "transfer_tokens" / source / tokenizer, transfer.POOL_TOKEN_FILES)
+
+
+def shard_files(
+    folder: Path, source: str, teacher: str, seed: int | str, shard: int | str, shards: int | str
+) -> list[str]:
+    """What one teacher says of one shard, counted from 1, of those sentences."""
+    place = transfer.logits_folder(folder, source, teacher, seed) / transfer.shard_name(shard, shards)
+    return in_folder(place, layout.LOGITS_FILES)
+
+
+def pool_logits_files(experiment: Experiment, source: str, runs: Iterable[tuple[str, int]]) -> list[str]:
+    """What some teachers' runs (name and seed) say of all those sentences."""
+    root, shards = layout.root(experiment), experiment.transfer.shards
+    return [
+        file
+        for teacher, seed in runs
+        for shard in range(1, shards + 1)
+        for file in shard_files(root, source, teacher, seed, shard, shards)
+    ]
 
 
 def student_files(folder: Path, student: str, teacher: str, seed: int | str) -> list[str]:
@@ -108,6 +139,18 @@ def _teacher_runs(experiment: Experiment, entry: str, files: Callable[[Path, str
     root = layout.root(experiment)
     variants = _variants(entry, experiment.teachers)
     return [file for name in variants for seed in experiment.teachers[name].seeds for file in files(root, name, seed)]
+
+
+def _pool_tokens(experiment: Experiment, source: str) -> list[str]:
+    """The tokens of a source for every tokenizer that reads it."""
+    root, tokenizers = layout.root(experiment), experiment.transfer_tokenizers(source)
+    return [file for tokenizer in tokenizers for file in pool_token_files(root, source, tokenizer)]
+
+
+def _pool_logits(experiment: Experiment, source: str) -> list[str]:
+    """What every teacher says of a source."""
+    runs = ((name, seed) for name, teacher in experiment.teachers.items() for seed in teacher.seeds)
+    return pool_logits_files(experiment, source, runs)
 
 
 def _student_runs(experiment: Experiment, entry: str) -> list[str]:
@@ -168,6 +211,9 @@ STAGES = {
     "vectors": Stage(
         lambda e, _: [file for name in e.vectors for file in vectors_files(layout.root(e), name)], folder="vectors"
     ),
+    "transfer": Stage(lambda e, source: pool_files(layout.root(e), source), lambda e: e.transfer.sources),
+    "transfer_tokens": Stage(_pool_tokens, lambda e: e.transfer.sources),
+    "transfer_logits": Stage(_pool_logits, lambda e: e.transfer.sources),
     "student": Stage(_student_runs, lambda e: e.student_entries),
     "baseline": Stage(_baseline_runs, lambda e: e.student_entries),
     "linear": Stage(lambda e, _: _linear_runs(e)),
@@ -260,3 +306,18 @@ def corpus_sources(corpus: CorpusParams) -> list[str]:
 def _texts_of(folder: Path) -> list[str]:
     """The files in a folder's sub-folders, one per class."""
     return sorted(str(file) for file in folder.glob("[!.]*/[!.]*") if file.is_file())
+
+
+def transfer_source_files(source: Source) -> list[str]:
+    """The files outside that a source of unlabelled sentences is made of, as far as they are there."""
+    if isinstance(source, TextSource):
+        return list(dict.fromkeys(str(file) for pattern in source.files for file in matching_files(pattern)))
+    if isinstance(source, DatasetSource):
+        files = (file for file in Path(source.path).rglob("*") if file.is_file())
+        return sorted(str(file) for file in files if not file.name.startswith("."))
+    return []
+
+
+def augmented_sources(source: Source) -> list[str]:
+    """The other sources that a source is made of."""
+    return [name for name in source.of if name != TRAIN_SENTENCES] if isinstance(source, AugmentSource) else []

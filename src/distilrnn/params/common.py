@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 NAME_CHARACTERS = "letters, digits, '.', '_' and '-', beginning with a letter or digit"
-RESERVED_NAMES = frozenset({"majority", "labels", "seed"})
+RESERVED_NAMES = frozenset({"majority", "labels", "seed", "transfer"})
 LARGEST_SEED = 2**32 - 1
 """The largest that every random generator here takes."""
 
@@ -73,13 +73,19 @@ class TrainingParams(Section):
     class_weights: Literal["none", "balanced"] = Field(
         "none", description="balanced: the hard-label loss weighs each class by the inverse of its frequency."
     )
+    validate_every: int | None = Field(
+        None, ge=1, description="Validate after every so many steps, and at the end; none: after each epoch."
+    )
+    patience: int | None = Field(
+        None, ge=1, description="Stop after so many validations without a better one; none trains through."
+    )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto: bf16 where the hardware multiplies it natively, else fp32."
     )
 
 
 class SelectionParams(Section):
-    """Where the best epoch is chosen, and so what 'validation' means in every curve."""
+    """Where and by what the best epoch is chosen, and so what 'validation' means in every curve."""
 
     validation: Literal["train_holdout", "dev"] = Field(
         "train_holdout",
@@ -89,3 +95,7 @@ class SelectionParams(Section):
         0.1, gt=0, lt=1, description="Share of train that is held out (stratified by label)."
     )
     holdout_seed: int = Field(0, ge=0, le=LARGEST_SEED, description="Seed of the split, the same for all systems.")
+    metric: Literal["accuracy", "mcc", "macro_f1", "loss"] = Field(
+        "mcc",
+        description="What is best: highest accuracy (the reference), Matthews correlation or mean F1, lowest loss.",
+    )

@@ -17,9 +17,10 @@ from distilrnn.params.linear import LinearParams
 from distilrnn.params.published import PublishedParams
 from distilrnn.params.splits import DEV
 from distilrnn.params.student import DistilParams, StudentModelParams, StudentParams
-from distilrnn.params.sweep import allow_lists, expand, split_variant
+from distilrnn.params.sweep import allow_list, allow_lists, expand, split_variant
 from distilrnn.params.teacher import TeacherParams, TeacherTraining, TuningParams
 from distilrnn.params.tokenize import TokenizeParams
+from distilrnn.params.transfer import SampleSource, TransferParams
 
 
 class Experiment(Section):
@@ -30,6 +31,7 @@ class Experiment(Section):
     corpus: CorpusParams = CorpusParams()
     bases: dict[Name, BaseParams]
     tokenize: TokenizeParams = TokenizeParams()
+    transfer: TransferParams = TransferParams()
     selection: SelectionParams = SelectionParams()
     teachers: dict[VariantName, TeacherParams] = Field(min_length=1)
     students: dict[VariantName, StudentParams] = Field(min_length=1)
@@ -87,6 +89,27 @@ class Experiment(Section):
                 raise ValueError(
                     f"bases.{name}.model is 'pretrain', which learns from the generated corpus's unlabelled sentences, "
                     "or from one's own files or dataset: set a model directory, a .gguf file or a hub id"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _sources_exist(self) -> "Experiment":
+        for name, student in self.students.items():
+            for source in student.transfer:
+                if source not in self.transfer.sources:
+                    raise ValueError(
+                        f"students.{name}.transfer names {source!r}, which transfer.sources does not have: "
+                        f"{known(self.transfer.sources)}"
+                    )
+            if len(set(student.transfer)) < len(student.transfer):
+                raise ValueError(f"students.{name}.transfer names a source twice: name each once")
+        for name, source in self.transfer.sources.items():
+            if isinstance(source, SampleSource) and source.base not in self.bases:
+                raise ValueError(f"transfer.sources.{name}.base is {source.base!r}, no base: {known(self.bases)}")
+            if source.kind == "corpus" and self.corpus.source != "generated":
+                raise ValueError(
+                    f"transfer.sources.{name}.kind is 'corpus', which is more of the generated corpus, but "
+                    f"corpus.source is {self.corpus.source!r}: name files of text, or augment train"
                 )
         return self
 
@@ -163,11 +186,18 @@ class Experiment(Section):
     def baselines(self) -> dict[str, StudentParams]:
         """What is trained on the labels alone: the students, those as one that only their distillation tells apart."""
         found: dict[str, StudentParams] = {}
+        of_distilling = {*DistilParams.model_fields, "transfer"}
         for name, student in self.students.items():
             entry, variant = split_variant(name)
-            kept = [one for one in variant.split(",") if one and one.split("=")[0] not in DistilParams.model_fields]
+            kept = [one for one in variant.split(",") if one and one.split("=")[0] not in of_distilling]
             found.setdefault("/".join([entry, *([",".join(kept)] if kept else [])]), student)
         return found
+
+    def transfer_tokenizers(self, source: str) -> list[str]:
+        """The tokenizers that read a source: those of the teachers' bases, and of the students that learn from it."""
+        teachers = [teacher.base for teacher in self.teachers.values()]
+        students = [student.tokenizer for student in self.students.values() if source in student.transfer]
+        return list(dict.fromkeys([*teachers, *students]))
 
     def teachers_of(self, student: str) -> list[str]:
         """The teachers and ensembles that a student is distilled from."""
@@ -206,6 +236,8 @@ class Experiment(Section):
     def model_json_schema(cls, *arguments: Any, **options: Any) -> dict[str, Any]:  # noqa: ANN401 - pydantic's own
         """The schema of a params file, in which every parameter of a teacher or student may be a list."""
         schema = super().model_json_schema(*arguments, **options)
+        names = schema["$defs"][StudentParams.__name__]["properties"]
+        names["transfer"] = allow_list(names["transfer"])
         return allow_lists(schema, TuningParams, TrainingParams, TeacherTraining, StudentModelParams, DistilParams)
 
 
@@ -215,7 +247,7 @@ def _vectors_key(student: StudentParams) -> tuple[str, str | None, int]:
 
 def known(names: Mapping[str, Any] | list[str]) -> str:
     """The names that exist, for a message."""
-    return "choose one of " + ", ".join(names)
+    return "choose one of " + ", ".join(names) if names else "there is none"
 
 
 def validate_experiment(values: Mapping[str, Any], where: str) -> Experiment:

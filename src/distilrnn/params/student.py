@@ -53,6 +53,9 @@ class StudentParams(Section):
     training: TrainingParams = TrainingParams()
     distil: DistilParams = DistilParams()
     vectors: VectorsParams = VectorsParams()
+    transfer: tuple[Name, ...] = Field(
+        (), description="Names of transfer.sources to learn from beside the labelled sentences (distilled students)."
+    )
     ensembles: dict[Name, tuple[Name, ...]] = Field(
         {}, description="Ensembles of teachers to distil from too: the names of the teachers that are averaged."
     )

@@ -10,6 +10,9 @@ LARGEST_GRID = 1000
 """Variants of one entry: more are a slip of the pen."""
 PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+")
 
+OUTSIDE_SECTIONS = frozenset({"transfer"})
+"""Parameters of the entries themselves that may be lists of values: a student's sources, a list of lists."""
+
 Path = tuple[str, ...]
 
 
@@ -64,9 +67,9 @@ def _axes(values: Mapping[str, Any], section: type[Section], path: Path = ()) ->
         if isinstance(kind, type) and issubclass(kind, Section):
             if isinstance(value, Mapping):
                 yield from _axes(value, kind, (*path, name))
-        elif path and isinstance(value, list | tuple):
+        elif isinstance(value, list | tuple):
             is_one_value = get_origin(kind) is tuple and not any(isinstance(item, list | tuple) for item in value)
-            if not is_one_value:
+            if (path or name in OUTSIDE_SECTIONS) and not is_one_value:
                 yield (*path, name), list(value)
 
 
@@ -85,7 +88,7 @@ def _with(values: Mapping[str, Any], chosen: Mapping[Path, Any]) -> dict[str, An
 def _text(value: object) -> str:
     """A value as a part of a file's name."""
     if isinstance(value, list | tuple):
-        return "+".join(map(_text, value))
+        return "+".join(map(_text, value)) or "none"
     text = "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
     return "".join(c if c in PLAIN else "_" for c in text)
 
@@ -95,7 +98,12 @@ def allow_lists(schema: dict[str, Any], *sections: type[Section]) -> dict[str, A
     for section in sections:
         properties = schema["$defs"][section.__name__]["properties"]
         for name, one in properties.items():
-            about = {key: one[key] for key in ("default", "description", "title") if key in one}
-            value = {key: one[key] for key in one if key not in about}
-            properties[name] = {"anyOf": [value, {"type": "array", "items": value, "minItems": 1}], **about}
+            properties[name] = allow_list(one)
     return schema
+
+
+def allow_list(one: dict[str, Any]) -> dict[str, Any]:
+    """The JSON schema of a value that may also be a list of such values."""
+    about = {key: one[key] for key in ("default", "description", "title") if key in one}
+    value = {key: one[key] for key in one if key not in about}
+    return {"anyOf": [value, {"type": "array", "items": value, "minItems": 1}], **about}

@@ -21,7 +21,7 @@ from distilrnn.params.base import BaseParams
 from distilrnn.params.common import TrainingParams
 from distilrnn.runtime.device import prepare
 from distilrnn.training.batch import Batch, EncodedDataset, Step
-from distilrnn.training.loop import fit
+from distilrnn.training.loop import TrainingRun, fit
 from distilrnn.training.progress import TrainingProgress
 from distilrnn.training.resume import ResumeFile
 
@@ -100,18 +100,9 @@ def pretrain(unlabelled: Path, params: BaseParams, output: Path, threads: int | 
     )
     inputs = {"params": params.model_dump(), "sentences": sentences, "device": repr(device)}
     resume = ResumeFile(output, {**inputs, "code": code_version("base")})
-    with TrainingProgress("base", params.epochs, len(train.tokens)) as progress:
-        fit(
-            _LanguageModel(model),
-            train,
-            validation,
-            next_token_objective,
-            training,
-            params.seed,
-            device,
-            progress,
-            resume,
-        )
+    with TrainingProgress("base", params.epochs, len(train)) as progress:
+        run = TrainingRun(training, params.seed, device, progress, resume=resume)
+        fit(_LanguageModel(model), train, validation, next_token_objective, run)
     wrapped = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, bos_token=END_OF_TEXT, eos_token=END_OF_TEXT, pad_token=END_OF_TEXT
     )

@@ -58,8 +58,7 @@ def write_run(
     vectors: dict[str, Any] | None = None,
 ) -> None:
     """Write curves.csv and, last of all, run.json; `vectors` is the record of a student's pre-trained ones."""
-    best = history.curves[history.best_epoch - 1]
-    epochs = len(history.curves)
+    best, last = history.curves[history.best_row], history.curves[-1]
     write_atomically(output / "curves.csv", to_csv(history.curves))
     write_json(
         output / "run.json",
@@ -68,13 +67,18 @@ def write_run(
             "code": code_of(kind),
             "seed": seed,
             "best_epoch": history.best_epoch,
-            "epochs": epochs,
+            "best_step": best["step"],
+            "epochs": last["epoch"],
+            "steps": last["step"],
             "validation": selection.validation,
+            "metric": selection.metric,
             "train": {"loss": best["train_loss"], "accuracy": best["train_accuracy"]},
-            "validation_at_best": {"loss": best["validation_loss"], "accuracy": best["validation_accuracy"]},
+            "validation_at_best": {
+                measure: best[f"validation_{measure}"] for measure in ("loss", "accuracy", "mcc", "macro_f1")
+            },
             "parameters": parameters,
             "seconds": round(history.seconds, 3),
-            "sentences_per_second": round(trained_sentences * epochs / max(history.seconds, 1e-9), 1),
+            "sentences_per_second": round(trained_sentences * last["epoch"] / max(history.seconds, 1e-9), 1),
             "precision": device.precision,
             "device": device.name,
             "gpu": device.gpu,

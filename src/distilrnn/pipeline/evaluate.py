@@ -327,5 +327,5 @@ def mean_curve(curves: Sequence[Curve]) -> list[dict[str, float]]:
     for epoch in sorted({epoch for curve in curves for epoch in curve["epoch"]}):
         reached = [{name: curve[name][curve["epoch"] == epoch] for name in CURVE_COLUMNS} for curve in curves]
         means = {name: np.concatenate([row[name] for row in reached]).mean() for name in CURVE_COLUMNS}
-        rows.append({**means, "epoch": int(epoch)})
+        rows.append({**means, "epoch": int(epoch) if epoch == int(epoch) else float(epoch), "step": int(means["step"])})
     return rows

@@ -1,6 +1,7 @@
 """Rules student and baseline: the recurrent classifier, taught by a teacher's logits or by the labels alone."""
 
 from collections.abc import Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,16 @@ from distilrnn.params.common import SelectionParams, TrainingParams
 from distilrnn.params.splits import HELD_OUT, TRAIN, evaluation_splits
 from distilrnn.params.student import DistilParams, StudentModelParams
 from distilrnn.pipeline.common import code_of, train_and_validation_sets, write_run
+from distilrnn.pipeline.pools import TransferInputs, read_pools
 from distilrnn.runtime.device import multiplies_bf16, prepare
-from distilrnn.training.batch import EncodedDataset
+from distilrnn.training.batch import Dataset, EncodedDataset
 from distilrnn.training.distillation import distil_objective
-from distilrnn.training.loop import fit
+from distilrnn.training.loop import TrainingRun, fit
 from distilrnn.training.losses import class_weights, label_objective
 from distilrnn.training.predict import predict_logits
 from distilrnn.training.progress import TrainingProgress
 from distilrnn.training.resume import ResumeFile, save_best_on_divergence
+from distilrnn.training.transfer import with_pools
 
 
 def train_student(
@@ -41,12 +44,13 @@ def train_student(
     distil: DistilParams,
     vectors: Path | None = None,
     freeze_vectors: bool = False,
+    transfer: TransferInputs | None = None,
 ) -> None:
     """Train a student, and write student.safetensors, logits.safetensors, curves.csv and run.json into `output`.
 
-    It learns from the mean probabilities of the teachers whose logits are given; from the labels where none are. Its
-    embedding begins with the vectors in the file `vectors`, where one is given, and may be left as it begins.
-    Raises InputError.
+    It learns from the mean probabilities of the teachers whose logits are given; from the labels where none are. With
+    `transfer`, it learns from unlabelled sentences too. Its embedding begins with the vectors in the file `vectors`,
+    where one is given, and may be left as it begins. Raises InputError.
     """
     summary = read_summary(tokens)
     classes = summary["classes"]
@@ -55,12 +59,17 @@ def train_student(
     if teacher_logits:
         sentences = {split: counts["sentences"] for split, counts in summary["splits"].items()}
         taught = average([load_logits(p, summary["corpus_hash"], classes, sentences)[0] for p in teacher_logits])
-    train, validation = train_and_validation_sets(tokens, summary, selection, width, taught)
+    labelled, validation = train_and_validation_sets(tokens, summary, selection, width, taught)
+    pools = read_pools(transfer, summary) if transfer is not None else []
+    train: Dataset = labelled
+    if transfer is not None:
+        train = with_pools(labelled, pools, classes, transfer.balance, transfer.seed)
     device = prepare(training.precision, threads)
     if device.precision == "bf16" and not multiplies_bf16(device.name):
         raise InputError("precision is bf16, in which this CPU has no recurrent layers: set it to auto or fp32")
     # Ids of the dev sets have rows too, but training never moves them: they stay what a full embedding would hold.
-    token_ids = np.union1d(used_token_ids(tokens, summary["splits"]), [summary["pad_id"]])
+    of_pools = [pool.tokens.token_ids for pool in pools]
+    token_ids = reduce(np.union1d, [used_token_ids(tokens, summary["splits"]), [summary["pad_id"]], *of_pools])
     given, about_vectors = None, None
     if vectors is not None:
         given, said = load_vectors(vectors, summary["tokenizer_hash"], model.embedding)
@@ -83,6 +92,7 @@ def train_student(
         "selection": selection.model_dump(mode="json"),
         "distil": None if taught is None else distil.model_dump(mode="json"),
         "teacher_logits_hash": [file_hash(path) for path in teacher_logits],
+        "transfer": None if transfer is None else transfer.header(),
         "vectors_hash": None if vectors is None else file_hash(vectors),
         "frozen_vectors": freeze_vectors,
         "seed": seed,
@@ -92,19 +102,20 @@ def train_student(
         """The student with every vector that it was given: prediction meets words that training did not."""
         return student if given is None else student.with_token_ids(given.token_ids, seed, given)
 
-    def save(path: Path, epoch: int) -> None:
-        stored = np.union1d(used_token_ids(tokens, [TRAIN]), [summary["pad_id"]])
+    def save(path: Path, epoch: float) -> None:
+        stored = reduce(np.union1d, [used_token_ids(tokens, [TRAIN]), [summary["pad_id"]], *of_pools])
         stored = stored if given is None else np.union1d(stored, given.token_ids)
         save_student(path, whole(), stored, (tokens / "tokenizer.json").read_bytes(), header)
 
-    weights = class_weights(train.tokens.labels, len(classes)) if training.class_weights == "balanced" else None
+    weights = class_weights(labelled.tokens.labels, len(classes)) if training.class_weights == "balanced" else None
     objective = label_objective(weights) if taught is None else distil_objective(distil, weights)
     resume = ResumeFile(output, {**header, "device": repr(device), "code": code_of(kind)})
     with (
-        TrainingProgress(kind, training.epochs, len(train.tokens)) as progress,
+        TrainingProgress(kind, training.epochs, len(train)) as progress,
         save_best_on_divergence(student, resume, save),
     ):
-        history = fit(student, train, validation, objective, training, seed, device, progress, resume)
+        run = TrainingRun(training, seed, device, progress, selection.metric, resume)
+        history = fit(student, train, validation, objective, run)
     checkpoint = output / "student.safetensors"
     held_out = predict_logits(student, validation, training.batch_size, device)
     header[HEADER_KEY] = confidence_quantiles(confidences(held_out))
@@ -117,7 +128,7 @@ def train_student(
             sentences = EncodedDataset(read_encoded_split(tokens, split), summary["pad_id"], width)
             predict_logits(student, sentences, training.batch_size, device, into=values)
     corpus, parameters = summary["corpus_hash"], whole().count_parameters(summary["vocabulary"])
-    trained = len(train.tokens)
+    trained = len(train)
     write_run(output, kind, seed, history, selection, parameters, trained, device, corpus, checkpoint, about_vectors)
     resume.remove()
 

@@ -13,7 +13,7 @@ from distilrnn.params.common import SelectionParams
 from distilrnn.params.teacher import Pooling, TeacherTraining, TuningParams
 from distilrnn.pipeline.common import code_of, train_and_validation_sets, write_run
 from distilrnn.runtime.device import prepare
-from distilrnn.training.loop import fit
+from distilrnn.training.loop import TrainingRun, fit
 from distilrnn.training.losses import class_weights, label_objective
 from distilrnn.training.progress import TrainingProgress
 from distilrnn.training.resume import ResumeFile, save_best_on_divergence
@@ -60,12 +60,12 @@ def train_teacher(
         "seed": seed,
     }
 
-    def save(path: Path, epoch: int) -> None:
+    def save(path: Path, epoch: float) -> None:
         save_adapter(path, teacher, {**header, "best_epoch": epoch})
 
     weights = class_weights(train.tokens.labels, len(classes)) if training.class_weights == "balanced" else None
     resume = ResumeFile(output, {**header, "device": repr(device), "code": code_of("teacher")})
-    with TrainingProgress("teacher", training.epochs, len(train.tokens)) as progress:
+    with TrainingProgress("teacher", training.epochs, len(train)) as progress:
         progress.say(
             f"{parameters['total']:,} parameters, {parameters['trainable']:,} trainable: "
             f"{1 - parameters['trainable'] / parameters['total']:.2%} fewer; {device.precision} on {device.name}"
@@ -74,7 +74,8 @@ def train_teacher(
             progress.say(note)
         with save_best_on_divergence(teacher, resume, save):
             objective, max_tokens = label_objective(weights), device.max_tokens(teacher.head.in_features)
-            history = fit(teacher, train, validation, objective, training, seed, device, progress, resume, max_tokens)
+            run = TrainingRun(training, seed, device, progress, selection.metric, resume, max_tokens)
+            history = fit(teacher, train, validation, objective, run)
     adapter = output / "adapter.safetensors"
     save(adapter, history.best_epoch)
     write_run(
@@ -84,7 +85,7 @@ def train_teacher(
         history,
         selection,
         parameters,
-        len(train.tokens),
+        len(train),
         device,
         summary["corpus_hash"],
         adapter,

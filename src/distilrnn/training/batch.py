@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -19,20 +20,42 @@ class Batch:
     lengths: Tensor
     """int64 [sentences]."""
     labels: Tensor
-    """int64 [sentences]."""
+    """int64 [sentences]; NO_LABEL where a sentence has none."""
     teacher_logits: Tensor | None
     """float32 [sentences, classes]."""
+    weights: Tensor | None = None
+    """float32 [sentences]: how much each counts, where some sentences may have no label; None: all have one, and count
+    alike."""
 
     def cut(self, parts: int) -> "list[Batch]":
         """The same sentences in as many batches of like size."""
         size = -(-len(self.labels) // parts)
-        teacher = [None] * parts if self.teacher_logits is None else self.teacher_logits.split(size)
+        nothing = [None] * parts
         return [
             Batch(*tensors)
             for tensors in zip(
-                self.ids.split(size), self.lengths.split(size), self.labels.split(size), teacher, strict=False
+                self.ids.split(size),
+                self.lengths.split(size),
+                self.labels.split(size),
+                nothing if self.teacher_logits is None else self.teacher_logits.split(size),
+                nothing if self.weights is None else self.weights.split(size),
+                strict=False,
             )
         ]
+
+
+class Dataset(Protocol):
+    """Sentences that are asked for in batches."""
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Tokens of each, int [sentences]."""
+
+    def __len__(self) -> int:
+        """How many sentences there are."""
+
+    def batch(self, rows: np.ndarray, device: str) -> Batch:
+        """These rows, on the device."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +74,20 @@ class EncodedDataset:
         """int64 [sentences]: tokens of each sentence in a batch, where a common width counts as all of them."""
         return self.tokens.lengths if self.width is None else np.full(len(self.tokens), self.width)
 
+    def __len__(self) -> int:
+        return len(self.tokens)
+
     def batch(self, rows: np.ndarray, device: str) -> Batch:
         """These rows, on the device."""
-
-        def move(values: np.ndarray) -> Tensor:
-            tensor = torch.from_numpy(np.ascontiguousarray(values))
-            return tensor.pin_memory().to(device, non_blocking=True) if device == "cuda" else tensor
-
         ids, lengths = self.tokens.padded(rows, self.pad_id, self.width)
-        teacher = None if self.teacher_logits is None else move(self.teacher_logits[rows])
-        return Batch(move(ids), move(lengths), move(self.tokens.labels[rows]), teacher)
+        teacher = None if self.teacher_logits is None else move(self.teacher_logits[rows], device)
+        return Batch(move(ids, device), move(lengths, device), move(self.tokens.labels[rows], device), teacher)
+
+
+def move(values: np.ndarray, device: str) -> Tensor:
+    """An array as a tensor on the device."""
+    tensor = torch.from_numpy(np.ascontiguousarray(values))
+    return tensor.pin_memory().to(device, non_blocking=True) if device == "cuda" else tensor
 
 
 @dataclass(frozen=True)
@@ -70,6 +97,8 @@ class Step:
     loss: Tensor
     correct: Tensor
     count: int
+    predictions: Tensor | None = None
+    """int64 [sentences]: the class of each, where sentences are classified."""
 
 
 Objective = Callable[[nn.Module, Batch], Step]

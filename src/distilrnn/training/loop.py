@@ -2,24 +2,26 @@
 
 import math
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from distilrnn.data.batching import MAX_TOKENS, epoch_batches, micro_batches
+from distilrnn.data.batching import MAX_TOKENS, EpochBatches, epoch_batches, micro_batches
 from distilrnn.errors import RunError
 from distilrnn.models.kernels.dropout import seeded
 from distilrnn.models.parameters import trainable
 from distilrnn.params.common import TrainingParams
 from distilrnn.runtime.device import Device, gc_frozen, single_threaded
-from distilrnn.training.batch import Batch, EncodedDataset, Objective, Step
+from distilrnn.training.batch import Batch, Dataset, Objective, Step
 from distilrnn.training.history import History, NonFiniteError
 from distilrnn.training.predict import evaluate
 from distilrnn.training.progress import TrainingProgress
-from distilrnn.training.resume import ResumeFile
+from distilrnn.training.resume import ResumeFile, State
 
 
 def decay_groups(model: nn.Module) -> list[dict[str, Any]]:
@@ -34,97 +36,151 @@ def decay_groups(model: nn.Module) -> list[dict[str, Any]]:
     return [group for group in groups if group["params"]]
 
 
-@gc_frozen()
-def fit(
-    model: nn.Module,
-    train: EncodedDataset,
-    validation: EncodedDataset,
-    objective: Objective,
-    params: TrainingParams,
-    seed: int,
-    device: Device,
-    progress: TrainingProgress,
-    resume: ResumeFile | None = None,
-    max_tokens: int | None = None,
-) -> History:
-    """Train, and leave the model with the weights of the epoch of highest validation accuracy (the first of equals).
+METRICS: dict[str, Callable[[dict[str, float]], float]] = {
+    "accuracy": lambda row: row["validation_accuracy"],
+    "mcc": lambda row: row["validation_mcc"],
+    "macro_f1": lambda row: row["validation_macro_f1"],
+    "loss": lambda row: -row["validation_loss"],
+}
+"""How good a point of validation is, more is better, by the name in selection.metric."""
 
-    The order of the sentences and every random number depend on (seed, epoch, step) alone, so a run that goes on from
-    `resume` ends with the same bytes as one that was never interrupted. With `max_tokens` a batch's gradients are
-    summed over parts of about so many tokens, which the device computes side by side: the same step in less memory, for
-    an objective that is a mean over sentences.
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """What a training is run with, beside the model, what it reads and what it is trained towards."""
+
+    params: TrainingParams
+    seed: int
+    device: Device
+    progress: TrainingProgress
+    metric: str = "accuracy"
+    """By which the best point is chosen: a name of METRICS."""
+    resume: ResumeFile | None = None
+    max_tokens: int | None = None
+    """A batch's gradients are summed over parts of about so many tokens, which the device computes side by side: the
+    same step in less memory, for an objective that is a mean over sentences."""
+
+
+@gc_frozen()
+def fit(model: nn.Module, train: Dataset, validation: Dataset, objective: Objective, run: TrainingRun) -> History:
+    """Train, and leave the model with the weights of the best point of validation (the first of equals).
+
+    Points lie after every `validate_every` steps and at the end, or after each epoch; with `patience`, training ends
+    after so many points without a better one. The order of the sentences and every random number depend on (seed,
+    epoch, step) alone, so a run that goes on from its state ends with the same bytes as one that was never interrupted.
 
     Raises:
-        NonFiniteError: loss or gradients are not finite; the message names epoch, step and learning rate, and `resume`
-            keeps the state after the last good epoch.
+        NonFiniteError: loss or gradients are not finite; the message names epoch, step and learning rate, and the
+            state after the last good point is kept.
         RunError: one sentence alone does not fit into the device's memory.
     """
-    weights = trainable(model)
-    adam = torch.optim.AdamW(
-        decay_groups(model),
-        lr=params.learning_rate,
-        weight_decay=params.weight_decay,
-        fused=device.name in ("cpu", "cuda"),
-    )
-    # Side by side, each part has gradients of its own until they are summed: too much where a whole model is trained.
-    small = sum(weight.numel() for weight in weights.values()) < sum(p.numel() for p in model.parameters()) / 4
-    trainer = _Trainer(model, objective, params, seed, device, adam, max_tokens is not None and small)
-    history, best, first_epoch, first_step = History(), {}, 1, 0
-    sums = torch.zeros(2, dtype=torch.float64, device=device.name)  # loss x count, correct
-    counted = 0
-    if resume is not None and (state := resume.load()):
-        best, first_epoch, first_step, counted = state.restore(weights, adam, history, sums)
-        progress.say(f"going on from epoch {first_epoch}, step {first_step + 1}")
-        progress.resumed((first_epoch - 1) * len(train.tokens) + first_step * params.batch_size)
-    started = time.monotonic() - history.seconds
-    for epoch in range(first_epoch, params.epochs + 1):
-        batches = epoch_batches(train.tokens.lengths, params.batch_size, params.batching, seed, epoch)
-        model.train()
-        for step in range(first_step, len(batches)):
-            pieces = [
-                train.batch(rows, device.name)
-                for rows in micro_batches(train.lengths, batches[step], max_tokens or MAX_TOKENS)
-            ]
-            done = trainer.step(pieces, epoch, step, params.epochs * len(batches), progress)
-            sums += torch.stack([done.loss.double() * done.count, done.correct.double()])
-            counted += done.count
-            if progress.wants_figures:
-                progress.step(len(batches[step]), float(sums[0]) / counted, float(sums[1]) / counted)
-            else:
-                progress.step(len(batches[step]))
-            # On a GPU bad numbers are seen some steps later: what they have spoilt must not replace a good state.
-            if resume is not None and step + 1 < len(batches) and resume.is_due() and _finite(weights):
-                history.seconds = time.monotonic() - started
-                resume.save(weights, adam, best, history, epoch, step + 1, sums, counted)
-        train_loss, train_accuracy = (sums / counted).tolist()
-        loss, accuracy = evaluate(model, validation, objective, params.batch_size, device, max_tokens)
-        if not math.isfinite(loss):
-            raise NonFiniteError(
-                f"the validation loss is {loss} after epoch {epoch}, learning rate {params.learning_rate:g}: "
-                "lower the learning rate, or set clip_norm"
-            )
-        history.curves.append(
-            {
-                "epoch": epoch,
-                "train_loss": train_loss,
-                "train_accuracy": train_accuracy,
-                "validation_loss": loss,
-                "validation_accuracy": accuracy,
-            }
+    return _Training(model, train, validation, objective, run).fit()
+
+
+class _Training:
+    """One run of `fit`."""
+
+    def __init__(
+        self, model: nn.Module, train: Dataset, validation: Dataset, objective: Objective, run: TrainingRun
+    ) -> None:
+        self.model, self.train, self.validation, self.objective, self.run = model, train, validation, objective, run
+        params, device = run.params, run.device
+        self.weights = trainable(model)
+        self.adam = torch.optim.AdamW(
+            decay_groups(model),
+            lr=params.learning_rate,
+            weight_decay=params.weight_decay,
+            fused=device.name in ("cpu", "cuda"),
         )
-        if accuracy > max((row["validation_accuracy"] for row in history.curves[:-1]), default=-1.0):
-            history.best_epoch = epoch
-            best = {name: weight.detach().cpu().clone() for name, weight in weights.items()}
-        history.seconds = time.monotonic() - started
-        first_step, counted = 0, 0
-        sums.zero_()
-        if resume is not None and epoch < params.epochs:
-            resume.save(weights, adam, best, history, epoch + 1, 0, sums, counted)
-        progress.epoch(history.curves[-1])  # said last: an epoch that was said to be done is never done again
-    with torch.no_grad():
-        for name, weight in weights.items():
-            weight.copy_(best[name])
-    return history
+        # Side by side, each part has gradients of its own until they are summed: too much for a whole model.
+        small = sum(w.numel() for w in self.weights.values()) < sum(p.numel() for p in model.parameters()) / 4
+        self.epoch_steps = -(-len(train) // params.batch_size)
+        self.steps = params.epochs * self.epoch_steps
+        side_by_side = run.max_tokens is not None and small
+        self.trainer = _Trainer(model, objective, params, run.seed, device, self.adam, side_by_side)
+        self.state = State(History(), torch.zeros(2, dtype=torch.float64, device=device.name))
+
+    def fit(self) -> History:
+        """Train from the beginning, or from the state that is there."""
+        run, state = self.run, self.state
+        if run.resume is not None and (saved := run.resume.load()):
+            saved.restore(self.weights, self.adam, state)
+            epoch, step = divmod(state.step, self.epoch_steps)
+            run.progress.say(f"going on from epoch {epoch + 1}, step {step + 1}")
+            run.progress.resumed(epoch * len(self.train) + step * run.params.batch_size)
+        self.started = time.monotonic() - state.history.seconds
+        batches: EpochBatches | None = None
+        while state.step < self.steps and not self._is_patience_spent():
+            epoch, step = divmod(state.step, self.epoch_steps)
+            if batches is None or step == 0:
+                batches = epoch_batches(
+                    self.train.lengths, run.params.batch_size, run.params.batching, run.seed, epoch + 1
+                )
+            self._step(batches[step], epoch + 1, step)
+            if self._is_point():
+                self._validate()
+            # On a GPU bad numbers are seen some steps later: what they have spoilt must not replace a good state.
+            elif run.resume is not None and run.resume.is_due() and _finite(self.weights):
+                self._save(run.resume)
+        with torch.no_grad():
+            for name, weight in self.weights.items():
+                weight.copy_(state.best[name])
+        return state.history
+
+    def _step(self, rows: np.ndarray, epoch: int, step: int) -> None:
+        """One optimizer step on these rows."""
+        run, state = self.run, self.state
+        parts = micro_batches(self.train.lengths, rows, run.max_tokens or MAX_TOKENS)
+        pieces = [self.train.batch(part, run.device.name) for part in parts]
+        self.model.train()
+        done = self.trainer.step(pieces, epoch, step, self.steps, run.progress)
+        state.sums += torch.stack([done.loss.double() * done.count, done.correct.double()])
+        state.counted += done.count
+        state.step += 1
+        if run.progress.wants_figures:
+            run.progress.step(len(rows), float(state.sums[0]) / state.counted, float(state.sums[1]) / state.counted)
+        else:
+            run.progress.step(len(rows))
+
+    def _is_point(self) -> bool:
+        """Whether the model is validated after the step that was last."""
+        every = self.run.params.validate_every or self.epoch_steps
+        return self.state.step % every == 0 or self.state.step == self.steps
+
+    def _validate(self) -> None:
+        """Add a row to the curves, and keep the weights where they are the best."""
+        run, state = self.run, self.state
+        whole, rest = divmod(state.step, self.epoch_steps)
+        epoch = round(state.step / self.epoch_steps, 6) if rest else whole
+        train_loss, train_accuracy = (state.sums / state.counted).tolist()
+        found = evaluate(self.model, self.validation, self.objective, run.params.batch_size, run.device, run.max_tokens)
+        if not math.isfinite(found["loss"]):
+            raise NonFiniteError(
+                f"the validation loss is {found['loss']} after epoch {epoch:g}, learning rate "
+                f"{run.params.learning_rate:g}: lower the learning rate, or set clip_norm"
+            )
+        row = {"epoch": epoch, "step": state.step, "train_loss": train_loss, "train_accuracy": train_accuracy}
+        row |= {f"validation_{name}": value for name, value in found.items()}
+        how_good, best = METRICS[run.metric], state.history.best
+        if best is None or how_good(row) > how_good(best):
+            state.history.best_row = len(state.history.curves)
+            state.best = {name: weight.detach().cpu().clone() for name, weight in self.weights.items()}
+        state.history.curves.append(row)
+        state.history.seconds = time.monotonic() - self.started
+        state.counted = 0
+        state.sums.zero_()
+        if run.resume is not None and state.step < self.steps:
+            self._save(run.resume)
+        run.progress.epoch(row)  # said last: a point that was said to be done is never done again
+
+    def _is_patience_spent(self) -> bool:
+        """Whether so many points have gone by without a better one."""
+        history, patience = self.state.history, self.run.params.patience
+        return patience is not None and len(history.curves) - 1 - history.best_row >= patience and bool(history.curves)
+
+    def _save(self, resume: ResumeFile) -> None:
+        self.state.history.seconds = time.monotonic() - self.started
+        resume.save(self.weights, self.adam, self.state)
 
 
 def _finite(weights: dict[str, nn.Parameter]) -> bool:

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from distilrnn.data.batching import MAX_TOKENS, sorted_batches
 from distilrnn.errors import RunError
+from distilrnn.evaluation.confusion import confusion, macro_f1, mcc
 from distilrnn.runtime.device import Device, gc_frozen
-from distilrnn.training.batch import EncodedDataset, Objective, Step
+from distilrnn.training.batch import Batch, Dataset, Objective, Step
 
 BATCHES_PER_WRITE = 64
 """Batches whose logits are written together: a GPU is not made to wait after each."""
@@ -17,33 +18,44 @@ BATCHES_PER_WRITE = 64
 
 def evaluate(
     model: nn.Module,
-    sentences: EncodedDataset,
+    sentences: Dataset,
     objective: Objective,
     batch_size: int,
     device: Device,
     max_tokens: int | None = None,
-) -> tuple[float, float]:
+) -> dict[str, float]:
     """Mean loss and accuracy (0 to 1) over the sentences, in batches of at most so many sentences.
+
+    Where sentences are classified, their Matthews correlation (mcc) and mean F1 (macro_f1) too.
 
     With `max_tokens` the device computes parts of the batches, of about so many tokens, side by side.
     """
     model.eval()
 
-    def work(rows: np.ndarray) -> Step:
+    def work(rows: np.ndarray) -> tuple[Step, Batch]:
+        batch = sentences.batch(rows, device.name)
         with torch.no_grad(), device.autocast():
-            return objective(model, sentences.batch(rows, device.name))
+            return objective(model, batch), batch
 
     loss, correct, count = 0.0, 0, 0
+    said: list[tuple[Tensor, Tensor]] = []
     run = map if max_tokens is None else device.side_by_side
-    for step in run(work, sorted_batches(sentences.lengths, batch_size, max_tokens or MAX_TOKENS)):
+    for step, batch in run(work, sorted_batches(sentences.lengths, batch_size, max_tokens or MAX_TOKENS)):
         loss, correct, count = loss + step.loss.double() * step.count, correct + step.correct, count + step.count
-    return float(loss) / count, float(correct) / count
+        if step.predictions is not None:
+            said.append((batch.labels, step.predictions))
+    found = {"loss": float(loss) / count, "accuracy": float(correct) / count}
+    if said:
+        labels, predictions = (torch.cat(part).cpu().numpy() for part in zip(*said, strict=True))
+        counts = confusion(labels, predictions, int(max(labels.max(), predictions.max())) + 1)
+        found |= {"mcc": float(mcc(counts)), "macro_f1": macro_f1(counts)}
+    return found
 
 
 @gc_frozen()
 def predict_logits(
     model: nn.Module,
-    sentences: EncodedDataset,
+    sentences: Dataset,
     batch_size: int,
     device: Device,
     max_tokens: int | None = None,
@@ -71,6 +83,6 @@ def predict_logits(
         if not np.isfinite(values).all():
             raise RunError("a logit is not finite: train again with a lower learning rate, or in fp32")
         if into is None:
-            into = np.empty((len(sentences.tokens), values.shape[1]), np.float32)
+            into = np.empty((len(sentences), values.shape[1]), np.float32)
         into[np.concatenate(some)] = values
     return into

@@ -68,7 +68,7 @@ class TrainingProgress:
         self.bar.update(self.task, completed=self.before + self.seen, figures=figures)
 
     def epoch(self, row: Mapping[str, float]) -> None:
-        """After each epoch: one line, also where there is no terminal."""
+        """After each point of validation: one line, also where there is no terminal."""
         line = self._line(row["epoch"], row["train_loss"], row["train_accuracy"])
         validation = {name: row[name] for name in ("validation_loss", "validation_accuracy")}
         self.say(str(replace(line, **validation)))

@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +28,29 @@ MINUTES = 10
 
 
 @dataclass
+class State:
+    """How far a training has come, beside its weights and its optimizer."""
+
+    history: History
+    sums: Tensor
+    """float64 [2]: loss times count, and right predictions, since the last point of validation."""
+    counted: int = 0
+    """Predictions since then."""
+    step: int = 0
+    """Optimizer steps that are done."""
+    best: dict[str, Tensor] = field(default_factory=dict)
+    """The best point's weights, on the CPU."""
+
+
+@dataclass
 class ResumeState:
     """What a state file held."""
 
     tensors: dict[str, Tensor]
     header: dict[str, Any]
 
-    def restore(
-        self, weights: dict[str, nn.Parameter], adam: torch.optim.Optimizer, history: History, sums: Tensor
-    ) -> tuple[dict[str, Tensor], int, int, int]:
-        """Fill weights, optimizer, curves and sums; return the best weights, epoch, step and count to go on from."""
-        best = {}
+    def restore(self, weights: dict[str, nn.Parameter], adam: torch.optim.Optimizer, state: State) -> None:
+        """Fill weights, optimizer and state."""
         with torch.no_grad():
             for name, weight in weights.items():
                 weight.copy_(self.tensors[f"now/{name}"])
@@ -49,12 +61,10 @@ class ResumeState:
                         "exp_avg_sq": self.tensors[f"exp_avg_sq/{name}"].to(weight.device),
                     }
                 if f"best/{name}" in self.tensors:
-                    best[name] = self.tensors[f"best/{name}"]
-        sums.copy_(self.tensors["sums"])
-        history.curves = self.header["curves"]
-        history.best_epoch = self.header["best_epoch"]
-        history.seconds = self.header["seconds"]
-        return best, self.header["epoch"], self.header["step"], self.header["counted"]
+                    state.best[name] = self.tensors[f"best/{name}"]
+        state.sums.copy_(self.tensors["sums"])
+        state.history = History(self.header["curves"], self.header["best_row"], self.header["seconds"])
+        state.step, state.counted = self.header["step"], self.header["counted"]
 
 
 class ResumeFile:
@@ -95,33 +105,23 @@ class ResumeFile:
         """Whether so long has gone by since the last save that a part of an epoch is worth saving."""
         return time.monotonic() - self.saved > MINUTES * 60
 
-    def save(
-        self,
-        weights: dict[str, nn.Parameter],
-        adam: torch.optim.Optimizer,
-        best: dict[str, Tensor],
-        history: History,
-        epoch: int,
-        step: int,
-        sums: Tensor,
-        counted: int,
-    ) -> None:
-        """Write the state from which `epoch` goes on at `step` (from 0)."""
-        tensors = {"sums": sums}
+    def save(self, weights: dict[str, nn.Parameter], adam: torch.optim.Optimizer, state: State) -> None:
+        """Write the state from which training goes on."""
+        tensors = {"sums": state.sums}
         for name, weight in weights.items():
             tensors[f"now/{name}"] = weight
-            state = adam.state.get(weight, {})
-            tensors.update({f"{key}/{name}": state[key] for key in ("step", "exp_avg", "exp_avg_sq") if key in state})
-            if name in best:
-                tensors[f"best/{name}"] = best[name]
+            moments = adam.state.get(weight, {})
+            kept = (key for key in ("step", "exp_avg", "exp_avg_sq") if key in moments)
+            tensors.update({f"{key}/{name}": moments[key] for key in kept})
+            if name in state.best:
+                tensors[f"best/{name}"] = state.best[name]
         header = {
             "key": self.key,
-            "curves": history.curves,
-            "best_epoch": history.best_epoch,
-            "seconds": history.seconds,
-            "epoch": epoch,
-            "step": step,
-            "counted": counted,
+            "curves": state.history.curves,
+            "best_row": state.history.best_row,
+            "seconds": state.history.seconds,
+            "step": state.step,
+            "counted": state.counted,
         }
         save_tensors(self.path, "state", tensors, header)
         self.saved = time.monotonic()
@@ -134,7 +134,9 @@ class ResumeFile:
 
 
 @contextmanager
-def save_best_on_divergence(model: nn.Module, resume: ResumeFile, save: Callable[[Path, int], None]) -> Iterator[None]:
+def save_best_on_divergence(
+    model: nn.Module, resume: ResumeFile, save: Callable[[Path, float], None]
+) -> Iterator[None]:
     """Where bad numbers end a training, `save` the model of the best epoch before them; the message says where.
 
     `save` takes a file and the epoch. Raises RunError.
@@ -143,9 +145,9 @@ def save_best_on_divergence(model: nn.Module, resume: ResumeFile, save: Callable
         yield
     except NonFiniteError as failure:
         state = resume.load()
-        if state is None or not state.header["best_epoch"]:
+        if state is None or state.header["best_row"] < 0:
             raise
-        epoch = state.header["best_epoch"]
+        epoch = state.header["curves"][state.header["best_row"]]["epoch"]
         with torch.no_grad():
             for name, weight in trainable(model).items():
                 weight.copy_(state.tensors[f"best/{name}"])

@@ -18,7 +18,7 @@ from distilrnn.params.student import DistilParams, StudentModelParams
 from distilrnn.pipeline.tokens import tokenize_corpus
 from distilrnn.runtime.device import Device, multiplies_bf16
 from distilrnn.training.batch import EncodedDataset
-from distilrnn.training.loop import fit
+from distilrnn.training.loop import TrainingRun, fit
 from distilrnn.training.losses import label_objective
 from distilrnn.training.predict import predict_logits
 from distilrnn.training.progress import TrainingProgress
@@ -115,7 +115,7 @@ def train(token_ids, tokens, params, training, seed=3):
     student = Student(token_ids, 2, params, seed)
     with TrainingProgress("student", training.epochs, len(tokens)) as progress:
         sentences = EncodedDataset(tokens, PAD)
-        fit(student, sentences, sentences, label_objective(), training, seed, CPU, progress)
+        fit(student, sentences, sentences, label_objective(), TrainingRun(training, seed, CPU, progress))
     return student.eval()
 
 

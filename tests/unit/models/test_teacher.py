@@ -34,7 +34,7 @@ from distilrnn.pipeline.logits import compute_logits
 from distilrnn.pipeline.tokens import tokenize_corpus
 from distilrnn.runtime.device import Device
 from distilrnn.training.batch import EncodedDataset
-from distilrnn.training.loop import fit
+from distilrnn.training.loop import TrainingRun, fit
 from distilrnn.training.losses import label_objective
 from distilrnn.training.predict import predict_logits
 from distilrnn.training.progress import TrainingProgress
@@ -183,7 +183,13 @@ def test_results_do_not_depend_on_the_number_of_threads(tiny):
         sentences = EncodedDataset(read_encoded_split(tiny.tokens, TRAIN), summary["pad_id"])
         params = TrainingParams(epochs=2, batch_size=16, learning_rate=0.01, precision="fp32")
         with TrainingProgress("teacher", 2, len(sentences.tokens), Console(file=io.StringIO())) as progress:
-            fit(teacher, sentences, sentences, label_objective(), params, 0, device, progress, None, max_tokens=40)
+            fit(
+                teacher,
+                sentences,
+                sentences,
+                label_objective(),
+                TrainingRun(params, 0, device, progress, max_tokens=40),
+            )
         return trainable(teacher), predict_logits(teacher, sentences, 16, device, max_tokens=40)
 
     before = torch.get_num_threads()
@@ -203,7 +209,7 @@ def test_steps_side_by_side_are_adams(tiny):
         teacher.train = lambda mode=True, teacher=teacher: teacher  # the base's own dropout stays off
     params = TrainingParams(epochs=1, batch_size=16, learning_rate=0.01, precision="fp32")
     with TrainingProgress("teacher", 1, len(sentences.tokens), Console(file=io.StringIO())) as progress:
-        fit(made[0], sentences, sentences, label_objective(), params, 0, device, progress, None, max_tokens=40)
+        fit(made[0], sentences, sentences, label_objective(), TrainingRun(params, 0, device, progress, max_tokens=40))
     weights = trainable(made[1])
     before = {name: weight.detach().clone() for name, weight in weights.items()}
     adam = torch.optim.Adam(weights.values(), lr=params.learning_rate)

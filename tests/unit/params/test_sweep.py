@@ -148,7 +148,7 @@ def test_what_was_trained_is_read_for_the_choice(tmp_path):
     made = experiment(student={"distil": {"temperature": [1, 2, 4]}})
     for system, seed in layout.runs(made):
         accuracy = 0.9 if system.variant == "temperature=2" else 0.2 + 0.5 * seed
-        run = {"validation_at_best": {"accuracy": accuracy}}
+        run = {"validation_at_best": {"mcc": accuracy}}
         write_json(layout.checkpoint_folder(tmp_path, system, seed) / "run.json", run)
     assert [system.label for system in compared_systems(made, tmp_path)] == [
         "lora-tiny",

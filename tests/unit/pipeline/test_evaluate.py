@@ -13,6 +13,7 @@ import torch
 from sklearn.metrics import accuracy_score, matthews_corrcoef
 
 from distilrnn.artifacts import layout
+from distilrnn.artifacts.curves import CURVE_COLUMNS
 from distilrnn.artifacts.files import read_json, write_json
 from distilrnn.artifacts.tensors import save_tensors
 from distilrnn.data.corpus import SPLITS, TRAIN, read_split
@@ -90,7 +91,7 @@ def write_experiment(folder, classes=("unacceptable", "acceptable")):
         run = {
             "best_epoch": 1 + seed % 2,
             "train": {"loss": 0.5, "accuracy": 0.75},
-            "validation_at_best": {"loss": 0.6, "accuracy": 0.7},
+            "validation_at_best": {"loss": 0.6, "accuracy": 0.7, "mcc": 0.3, "macro_f1": 0.6},
             "parameters": {"total": 1000, "trainable": 10},
             "seconds": 1.5 + seed,
             "corpus_hash": "ab" * 32,
@@ -100,8 +101,8 @@ def write_experiment(folder, classes=("unacceptable", "acceptable")):
         write_json(checkpoint / "run.json", run)
         if not system.has_curves:
             continue
-        rows = [f"{e},{1 / e},{0.1 * e + seed / 100},{2 / e},{0.2 * e},{3.0 * e}\n" for e in (1, 2)]
-        head = "epoch,train_loss,train_accuracy,validation_loss,validation_accuracy,seconds\n"
+        rows = [f"{e},{9 * e},{1 / e},{0.1 * e + seed / 100},{2 / e},{0.2 * e},{0.1 * e},{0.3}\n" for e in (1, 2)]
+        head = ",".join(CURVE_COLUMNS) + "\n"
         (checkpoint / "curves.csv").write_text(head + "".join(rows))
     return params, labels
 
@@ -288,15 +289,15 @@ def test_curves_are_means_over_seeds(folder):
     evaluate_experiment(folder / "params.json")
     with (folder / "curves" / "lora-tiny.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy"]
+    assert tuple(rows[0]) == CURVE_COLUMNS
+    assert [row["step"] for row in rows] == ["9", "18"]
     assert [row["epoch"] for row in rows] == ["1", "2"]
     assert [float(row["train_accuracy"]) for row in rows] == pytest.approx([0.125, 0.225])
 
 
 def test_a_run_that_ended_early_counts_as_far_as_it_went():
     def curve(*values):
-        columns = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
-        return {"epoch": np.arange(1.0, len(values) + 1), **dict.fromkeys(columns, np.array(values))}
+        return dict.fromkeys(CURVE_COLUMNS, np.array(values)) | {"epoch": np.arange(1.0, len(values) + 1)}
 
     rows = mean_curve([curve(1.0), curve(3.0, 5.0)])
     assert [(row["epoch"], row["train_loss"]) for row in rows] == [(1, 2.0), (2, 5.0)]

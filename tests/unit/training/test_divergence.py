@@ -36,7 +36,9 @@ def spoil(monkeypatch, kind, after):
         def spoilt(model, batch):
             done = honest(model, batch)
             steps.extend([None] * model.training)
-            return Step(done.loss * (float("nan") if len(steps) > after else 1.0), done.correct, done.count)
+            return Step(
+                done.loss * (float("nan") if len(steps) > after else 1.0), done.correct, done.count, done.predictions
+            )
 
         return spoilt
 
@@ -101,7 +103,7 @@ def test_weights_that_are_spoilt_are_not_saved(tiny, workplace, monkeypatch):
         make(tiny, "student", Path("out"))
     (state,) = (file for file in STATES.iterdir() if ".best." not in file.name)
     tensors, header = load_tensors(state, "state")
-    assert (header["epoch"], header["step"]) == (2, 2)
+    assert header["step"] == 7  # 5 of the first epoch and 2 of the second
     assert all(tensor.isfinite().all() for tensor in tensors.values())
 
 

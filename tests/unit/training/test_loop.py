@@ -20,7 +20,7 @@ from distilrnn.params.common import SelectionParams, TrainingParams
 from distilrnn.pipeline.common import train_and_validation_sets
 from distilrnn.runtime.device import Device
 from distilrnn.training.batch import Batch, EncodedDataset, Step
-from distilrnn.training.loop import fit
+from distilrnn.training.loop import TrainingRun, fit
 from distilrnn.training.losses import label_objective
 from distilrnn.training.predict import evaluate
 from distilrnn.training.progress import TrainingProgress
@@ -162,12 +162,23 @@ class Bag(nn.Module):
         return self.head(self.dropout((self.embedding(ids) * real[..., None]).sum(1) / lengths[:, None]))
 
 
-def run(model, objective=None, train=None, validation=None, seed=0, console=None, max_tokens=None, **params):
+def run(
+    model,
+    objective=None,
+    train=None,
+    validation=None,
+    seed=0,
+    console=None,
+    max_tokens=None,
+    metric="accuracy",
+    **params,
+):
     params = TrainingParams(**{"epochs": 1, "batch_size": 8, "learning_rate": 0.01, "precision": "fp32", **params})
     train = train or make_sentences()
     with TrainingProgress("bag", params.epochs, len(train.tokens), console) as progress:
         objective = objective or label_objective()
-        return fit(model, train, validation or train, objective, params, seed, CPU, progress, None, max_tokens)
+        how = TrainingRun(params, seed, CPU, progress, metric, max_tokens=max_tokens)
+        return fit(model, train, validation or train, objective, how)
 
 
 class Scripted(nn.Module):
@@ -218,15 +229,16 @@ def test_curves_are_what_was_seen():
     assert tuple(row) == CURVE_COLUMNS
     before = evaluate(untrained, train, label_objective(), 5, CPU)
     after = evaluate(model, validation, label_objective(), 5, CPU)
-    assert (row["train_loss"], row["train_accuracy"]) == pytest.approx(before, rel=1e-6)
-    assert (row["validation_loss"], row["validation_accuracy"]) == pytest.approx(after, rel=1e-6)
+    assert (row["train_loss"], row["train_accuracy"]) == pytest.approx((before["loss"], before["accuracy"]), rel=1e-6)
+    assert {name: row[f"validation_{name}"] for name in after} == pytest.approx(after, rel=1e-6)
 
 
 def test_the_means_weigh_each_sentence_once():
     """The last batch is smaller than the others: with a learning rate of next to nothing all means must agree."""
     train = make_sentences(n=21)
     (row,) = run(Bag(), train=train, batch_size=8, learning_rate=1e-30).curves
-    whole = evaluate(Bag(), train, label_objective(), 21, CPU)
+    found = evaluate(Bag(), train, label_objective(), 21, CPU)
+    whole = found["loss"], found["accuracy"]
     assert (row["train_loss"], row["train_accuracy"]) == pytest.approx(whole, rel=1e-6)
     assert (row["validation_loss"], row["validation_accuracy"]) == pytest.approx(whole, rel=1e-6)
 
@@ -453,7 +465,7 @@ def test_the_stages_select_where_they_are_told(tiny, workplace, kind, monkeypatc
         curve = read_curve(workplace / selection.validation / "curves.csv")
         accuracies = curve["validation_accuracy"] * wanted[1]
         np.testing.assert_allclose(accuracies, accuracies.round(), atol=1e-6)
-        best = int(np.argmax(curve["validation_accuracy"]))
+        best = int(np.argmax(curve["validation_mcc"]))
         assert run["best_epoch"] == best + 1
         assert run["validation_at_best"]["accuracy"] == curve["validation_accuracy"][best]
         assert run["train"]["loss"] == curve["train_loss"][best]

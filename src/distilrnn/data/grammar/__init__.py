@@ -72,18 +72,28 @@ def generate(seed: int, train_size: int, dev_size: int, unlabelled_size: int) ->
     if unlabelled_size < 0:
         raise InputError(f"corpus.unlabelled_size is {unlabelled_size}: set it to 0 or more")
     taken: set[str] = set()
-    in_domain_dev = _split(Random(f"{seed} in-domain dev"), IN_DOMAIN, CORE, dev_size, taken, "dev_size", twins=True)
-    out_of_domain_dev = _split(
-        Random(f"{seed} out-of-domain dev"), OUT_OF_DOMAIN, HELD_OUT, dev_size, taken, "dev_size", twins=True
+    in_domain_dev = _split(
+        Random(f"{seed} in-domain dev"), IN_DOMAIN, CORE, dev_size, taken, "corpus.dev_size", twins=True
     )
-    train = _split(Random(f"{seed} train"), IN_DOMAIN, CORE, train_size, taken, "train_size", twins=False)
+    out_of_domain_dev = _split(
+        Random(f"{seed} out-of-domain dev"), OUT_OF_DOMAIN, HELD_OUT, dev_size, taken, "corpus.dev_size", twins=True
+    )
+    train = _split(Random(f"{seed} train"), IN_DOMAIN, CORE, train_size, taken, "corpus.train_size", twins=False)
     speaker = Speaker(Random(f"{seed} unlabelled"), FULL)
     phenomena = cycle((IN_DOMAIN | OUT_OF_DOMAIN).items())
     unlabelled = [
-        _new_pair(speaker, *next(phenomena), taken, "unlabelled_size", paired=False).acceptable
+        _new_pair(speaker, *next(phenomena), taken, "corpus.unlabelled_size", paired=False).acceptable
         for _ in range(unlabelled_size)
     ]
     return GeneratedCorpus(train, in_domain_dev, out_of_domain_dev, unlabelled)
+
+
+def more_training_sentences(seed: int, size: int, taken: set[str], size_name: str) -> list[str]:
+    """Further sentences as those of train, 30 % of them unacceptable, in random order: none of `taken`, to which they
+    are added. Raises InputError, which names `size_name`, where the grammar has not so many.
+    """
+    rows = _split(Random(f"{seed} transfer"), IN_DOMAIN, CORE, size, taken, size_name, twins=False)
+    return [row.sentence for row in rows]
 
 
 def _split(
@@ -130,7 +140,7 @@ def _new_pair(
             taken.update(sentences)
             return pair
     raise InputError(
-        f"corpus.{size_name} asks for more different sentences than the grammar yields (none is left of the phenomenon "
+        f"{size_name} asks for more different sentences than the grammar yields (none is left of the phenomenon "
         f"{code}): make it smaller"
     )
 

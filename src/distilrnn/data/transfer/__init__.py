@@ -1,0 +1,1 @@
+"""Pools of unlabelled sentences: read from files and datasets, generated, changed; normalised, without duplicates."""
