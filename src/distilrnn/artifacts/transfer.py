@@ -5,7 +5,7 @@ transfer_tokens/<source>/<tokenizer>/{tokens.safetensors,tokens.json}
 logits/transfer/<source>/<teacher>/seed<k>/shard<i>-of-<n>/{logits.safetensors,run.json}
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,16 @@ def read_pool(folder: Path) -> Pool:
     names = [one.name for one in fields(PoolCounts)]
     made = read_json(folder / "transfer.json", "source", "hash", "corpus_hash", *names)
     return Pool(made["source"], made["hash"], made["corpus_hash"], PoolCounts(**{name: made[name] for name in names}))
+
+
+def read_sentences(folder: Path) -> Iterator[str]:
+    """The sentences of a pool, one at a time; raises InputError."""
+    try:
+        with (folder / SENTENCES_FILE).open(encoding="utf-8", newline="\n") as file:
+            for line in file:
+                yield line.removesuffix("\n")
+    except FileNotFoundError:
+        raise InputError(f"{folder / SENTENCES_FILE}: no such file: run the rule transfer") from None
 
 
 def read_keys(folder: Path) -> np.ndarray:

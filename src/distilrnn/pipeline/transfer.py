@@ -1,6 +1,6 @@
 """Rule transfer: the sentences of one source of unlabelled text, for teachers to judge."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,17 +9,26 @@ from typing import Any
 import numpy as np
 
 from distilrnn.artifacts.files import write_json
-from distilrnn.artifacts.transfer import Pool
+from distilrnn.artifacts.transfer import Pool, read_sentences
 from distilrnn.data.corpus import iterate_split, read_summary
 from distilrnn.data.grammar import more_training_sentences
 from distilrnn.data.holdout import split_holdout
+from distilrnn.data.transfer.augment import Vocabulary, augmented
 from distilrnn.data.transfer.keys import leak_key
 from distilrnn.data.transfer.pool import Excluded, PoolWriter
 from distilrnn.data.transfer.text import read_dataset, read_text
 from distilrnn.errors import InputError
 from distilrnn.params.common import SelectionParams
 from distilrnn.params.splits import TRAIN, evaluation_splits
-from distilrnn.params.transfer import CorpusSource, DatasetSource, Source, TextSource
+from distilrnn.params.transfer import (
+    TRAIN_SENTENCES,
+    AugmentSource,
+    CorpusSource,
+    DatasetSource,
+    SampleSource,
+    Source,
+    TextSource,
+)
 
 
 @dataclass(frozen=True)
@@ -75,9 +84,34 @@ def from_corpus(source: CorpusSource, material: Material) -> Iterable[str]:
     return more_training_sentences(material.seed, source.sentences, taken, "transfer.sources.<source>.sentences")
 
 
+def from_augmentation(source: AugmentSource, material: Material) -> Iterable[str]:
+    """Changed copies of train and of other pools; words are replaced by words of the same sentences."""
+
+    def sentences() -> Iterator[str]:
+        if TRAIN_SENTENCES in source.of:
+            yield from material.parts_of_train[0]
+        for pool in material.pools:
+            yield from read_sentences(pool)
+
+    return augmented(sentences(), Vocabulary(sentences()), source, material.seed)
+
+
+def from_samples(source: SampleSource, material: Material) -> Iterable[str]:
+    """Sentences drawn from a base."""
+    from distilrnn.models.sampling import sample_sentences
+    from distilrnn.runtime.device import prepare
+
+    if material.base is None:
+        raise InputError("the source draws from a base: name its folder with --base")
+    prepare("fp32", material.threads)
+    return sample_sentences(material.base, source, material.parts_of_train[0], material.seed)
+
+
 SOURCES: dict[type, Callable[[Any, Material], Iterable[str]]] = {
     TextSource: from_text,
     DatasetSource: from_dataset,
+    AugmentSource: from_augmentation,
+    SampleSource: from_samples,
     CorpusSource: from_corpus,
 }
 """Where the sentences of each kind of source come from."""
