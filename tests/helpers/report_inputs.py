@@ -15,7 +15,7 @@ from distilrnn.evaluation.cascade import SHARES
 from distilrnn.evaluation.metrics import SCALARS, evaluate, fidelity
 from distilrnn.evaluation.records import Cascade, CascadePoint, Claim
 from distilrnn.params.experiment import Experiment, validate_experiment
-from distilrnn.params.splits import evaluation_splits
+from distilrnn.params.splits import evaluation_splits, main_split
 from distilrnn.pipeline.evaluate import hypotheses
 
 SIZES = {"in_domain_train": 900, "in_domain_dev": 527, "in_domain_test": 611, "out_of_domain_dev": 516}
@@ -221,6 +221,40 @@ def _cascades(experiment):
     ]
 
 
+def _sentences(experiment):
+    """Right and wrong answers, and disagreements; the sentences are hostile."""
+    systems, split = layout.systems(experiment), main_split(experiment.corpus.splits)
+    right = {"sentence": "The cat sleeps.", "label": "acceptable", "answer": "acceptable", "probability": 0.9}
+    wrong = {"sentence": HOSTILE, "label": "unacceptable", "answer": "acceptable", "probability": 0.6}
+    differs = {
+        "sentence": HOSTILE,
+        "label": "unacceptable",
+        "student": "acceptable",
+        "student_probability": 0.8,
+        "teacher": "unacceptable",
+        "teacher_probability": 0.95,
+        "distance": 0.75,
+    }
+    teachers = {s.teacher: s.name for s in systems if s.kind == "teacher"}
+    return {
+        "examples": [
+            {"system": s.name, "split": split, "right": [right] * 3, "wrong": [wrong] * 3} for s in systems if s.student
+        ],
+        "disagreements": [
+            {
+                "student": s.name,
+                "teacher": teachers[s.teacher],
+                "split": split,
+                "share": 0.21,
+                "teacher_right": 0.8,
+                "sentences": [differs] * 10,
+            }
+            for s in systems
+            if s.is_distilled
+        ],
+    }
+
+
 def _statistics(experiment, verdicts):
     claims = []
     for hypothesis in hypotheses(experiment, layout.systems(experiment)):
@@ -245,4 +279,11 @@ def _statistics(experiment, verdicts):
                 verdict=verdict,
             )
             claims.append(claim.model_dump(mode="json"))
-    return {"confidence": 0.95, "resamples": 10000, "claims": claims, "cascades": _cascades(experiment), "variants": []}
+    return {
+        "confidence": 0.95,
+        "resamples": 10000,
+        "claims": claims,
+        "cascades": _cascades(experiment),
+        **_sentences(experiment),
+        "variants": [],
+    }

@@ -24,6 +24,7 @@ class Split:
     labels: np.ndarray
     """int [n]."""
     sources: list[str]
+    sentences: list[str]
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,9 @@ def read_corpus(folder: Path, selection: SelectionParams) -> Corpus:
     train = np.array([e.label for e in iterate_split(folder / f"{TRAIN}.tsv", len(written["classes"]))])
     for name in evaluation_splits(written["splits"]):
         examples = read_split(folder / f"{name}.tsv", len(written["classes"]))
-        splits[name] = Split(np.array([e.label for e in examples]), [e.source for e in examples])
+        splits[name] = Split(
+            np.array([e.label for e in examples]), [e.source for e in examples], [e.sentence for e in examples]
+        )
     _, held_out = split_holdout(train, selection)
     labels = splits[DEV].labels if selection.validation == "dev" else train[held_out]
     counts = written["splits"][TRAIN]["classes"]

@@ -107,3 +107,49 @@ class Cascade(Record):
     split: str
     points: list[CascadePoint]
     """From nothing handed on (the student alone) to everything (the teacher alone)."""
+
+
+class Answer(Record):
+    """What a system says of one sentence."""
+
+    sentence: str
+    label: str
+    answer: str
+    probability: float
+    """Of the answer."""
+
+
+class Examples(Record):
+    """Some right and some wrong answers of a system's first seed, drawn at random."""
+
+    system: str
+    split: str
+    right: list[Answer]
+    wrong: list[Answer]
+
+
+class Disagreement(Record):
+    """A sentence on which a student and its teacher give different answers."""
+
+    sentence: str
+    label: str
+    student: str
+    student_probability: float
+    teacher: str
+    teacher_probability: float
+    distance: float
+    """Total variation of their probabilities, 0 to 1."""
+
+
+class Disagreements(Record):
+    """Where the first seed of a student differs most from its teacher, and how often it does."""
+
+    student: str
+    teacher: str
+    split: str
+    share: float
+    """Of the sentences that get different answers."""
+    teacher_right: float
+    """Share of those that the teacher has right."""
+    sentences: list[Disagreement]
+    """The most distant first."""

@@ -123,7 +123,7 @@ def export_files(experiment: Experiment) -> list[str]:
 
 def figure_files(experiment: Experiment, suffix: str) -> list[str]:
     """Every picture, as 'png' or 'svg'."""
-    names = ["comparison", "quality-cost", "reliability", "curves"]
+    names = ["overview", "comparison", "quality-cost", "reliability", "cascade", "curves"]
     names += [f"curves-{name}" for name in experiment.names_with_curves()]
     return in_folder(layout.root(experiment) / "figures", (f"{name}.{suffix}" for name in names))
 

@@ -18,12 +18,13 @@ from distilrnn.artifacts.layout import MAJORITY, System
 from distilrnn.artifacts.logits import average
 from distilrnn.evaluation import significance
 from distilrnn.evaluation.cascade import cascades
+from distilrnn.evaluation.examples import disagreements, examples
 from distilrnn.evaluation.inputs import Corpus, Run, read_corpus, read_logits, read_run, require_every_run
 from distilrnn.evaluation.metrics import FIDELITY, SCALARS, evaluate, fidelity, mean_and_std, prior_logits
-from distilrnn.evaluation.records import Cascade, Claim, Family
+from distilrnn.evaluation.records import Cascade, Claim, Disagreements, Examples, Family
 from distilrnn.evaluation.selection import compared_systems
 from distilrnn.params.experiment import Experiment, read_experiment
-from distilrnn.params.splits import HELD_OUT, SHORT
+from distilrnn.params.splits import HELD_OUT, SHORT, main_split
 from distilrnn.params.sweep import split_variant
 
 UNTRAINED = Run(
@@ -87,6 +88,14 @@ def evaluate_experiment(params: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             for system in chosen
             if system.is_distilled
             for cascade in cascades_of(experiment, systems, system, corpus, logits)
+        ],
+        "examples": [
+            examples_of(system, corpus, logits).model_dump(mode="json") for system in chosen if system.student
+        ],
+        "disagreements": [
+            disagreements_of(experiment, systems, system, corpus, logits).model_dump(mode="json")
+            for system in chosen
+            if system.is_distilled
         ],
         "variants": [variant(every[system.label], system, chosen) for system in systems if system.variant],
     }
@@ -207,6 +216,33 @@ def cascades_of(
     pairs = [(logits[system.label][seed], logits[teacher.label][of_teacher[seed]]) for seed in system.seeds]
     labels = {split: of_split.labels for split, of_split in corpus.splits.items()}
     return cascades(system.name, teacher.name, pairs, {**labels, HELD_OUT: corpus.held_out_labels})
+
+
+def examples_of(system: System, corpus: Corpus, logits: Logits) -> Examples:
+    """Right and wrong answers of a system's first seed on the main split."""
+    split = main_split(corpus.splits)
+    of_split, own = corpus.splits[split], logits[system.label][system.seeds[0]][split]
+    return examples(system.name, split, own, of_split.labels, of_split.sentences, corpus.classes)
+
+
+def disagreements_of(
+    experiment: Experiment, systems: Sequence[System], system: System, corpus: Corpus, logits: Logits
+) -> Disagreements:
+    """Where the first seed of a distilled system differs from its teacher, on the main split."""
+    teacher, seed, split = teacher_of(systems, system), system.seeds[0], main_split(corpus.splits)
+    own = logits[system.label][seed][split]
+    of_teacher = logits[teacher.label][experiment.teacher_seed(str(teacher.teacher), seed)][split]
+    of_split = corpus.splits[split]
+    differ = own.argmax(axis=1) != of_teacher.argmax(axis=1)
+    right = of_teacher.argmax(axis=1) == of_split.labels
+    return Disagreements(
+        student=system.name,
+        teacher=teacher.name,
+        split=split,
+        share=float(differ.mean()),
+        teacher_right=float(right[differ].mean()) if differ.any() else 0.0,
+        sentences=disagreements(own, of_teacher, of_split.labels, of_split.sentences, corpus.classes),
+    )
 
 
 def _over_seeds(scores: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -80,6 +80,8 @@ class Comparison:
     rows: list[Row]
     verdict: str
     """What the experiment shows, in one to a few sentences, most important first."""
+    headline: str
+    """The first of these sentences."""
     order_holds: bool
     """Whether every comparison of the order (teacher, distilled, baseline) is decided in its favour."""
     sentences: list[str]
@@ -145,11 +147,13 @@ def compare(results: Results) -> Comparison:
         )
     rows = [_majority_row(results, confidence)]
     rows += [_row(results, system, confidence) for system in results.systems]
+    verdict = verdict_sentences(claims, names, main_split(results.splits))
     return Comparison(
         experiment=results.experiment.experiment,
         confidence=confidence,
         rows=rows,
-        verdict=" ".join(verdict_sentences(claims, names, main_split(results.splits))),
+        verdict=" ".join(verdict),
+        headline=verdict[0],
         order_holds=all(claim.verdict == "holds" for claim in claims if claim.family == "order"),
         sentences=[claim_sentence(claim, names) for claim in claims],
         selection=selected,

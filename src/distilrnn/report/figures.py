@@ -14,12 +14,14 @@ from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from distilrnn.params.splits import DEV, OUT_OF_DOMAIN, TEST, main_split
+from distilrnn.report.cascades import Costed, costed
 from distilrnn.report.comparison import Comparison, Row
 from distilrnn.report.formatting import number, split_title
 from distilrnn.report.results import Curve, Results, pooled_reliability
 from distilrnn.report.style import (
     BLACK,
     BLUE,
+    CYCLE,
     KIND_STYLE,
     MAJORITY_STYLE,
     SPLIT_STYLE,
@@ -55,9 +57,11 @@ def all_figures(results: Results, comparison: Comparison) -> dict[str, Figure]:
     }
     with matplotlib.rc_context(STYLE):
         figures = {
+            "overview": overview_figure(comparison),
             "comparison": comparison_figure(comparison),
             "quality-cost": quality_cost_figure(comparison),
             "reliability": reliability_figure(diagrams, errors, len(results.classes)),
+            "cascade": cascade_figure(list(costed(results)), main_split(results.splits)),
             "curves": curves_figure(curves, best, majority, validation, "Training of every system"),
         }
         for name in results.curves:
@@ -157,6 +161,69 @@ def _draw_curves(axes: Axes, curves: Mapping[int, Curve], best: Mapping[int, int
 
 OFFSETS = {1: (0.0,), 2: (-0.17, 0.17), 3: (-0.27, 0.0, 0.27)}
 """Where the splits stand around the middle of a system's row, by their number."""
+
+
+def overview_figure(comparison: Comparison) -> Figure:
+    """The picture of the first screen: accuracy of every system on the main split, with its interval."""
+    rows = [row for row in comparison.rows if row.kind != "majority"]
+    split = main_split(comparison.splits)
+    majority = next(row for row in comparison.rows if row.kind == "majority").scores[split]["accuracy"].mean
+    figure = new_figure(5.6, 1.25 + 0.42 * len(rows))
+    axes = figure.subplots()
+    for place, row in enumerate(rows):
+        score, style = row.scores[split]["accuracy"], KIND_STYLE[row.kind]
+        axes.plot([100 * end for end in score.interval], [place] * 2, color=style["color"], linewidth=1.6)
+        axes.plot(100 * score.mean, place, linestyle="none", markersize=7, **style)
+        axes.annotate(
+            number(100 * score.mean),
+            (100 * score.interval[1], place),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=9,
+        )
+    axes.axvline(100 * majority, zorder=1, label="majority class", **MAJORITY_STYLE)
+    axes.set_yticks(range(len(rows)), [wrapped(row.title, 30) for row in rows])
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    left, right = axes.get_xlim()
+    axes.set_xlim(left, right + 0.14 * (right - left))
+    axes.grid(axis="y", visible=False)
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel(f"Accuracy on the {split_title(split)} set (%), with {100 * comparison.confidence:g} % intervals")
+    write_legend(figure, axes, 1)
+    return fix_layout(figure)
+
+
+def cascade_figure(found: Sequence[Costed], split: str) -> Figure:
+    """Accuracy of each cascade against the share that is handed on, and against the time for one sentence."""
+    figure = new_figure(7.4, 3.9 + 0.16 * len(found))
+    by_share, by_time = figure.subplots(1, 2, sharey=True)
+    for place, one in enumerate(found):
+        style = {"color": CYCLE[place % len(CYCLE)], "linestyle": ("-", "--", "-.", ":")[place // len(CYCLE) % 4]}
+        accuracy = np.array([100 * point.accuracy for point in one.cascade.points])
+        shares = np.array([100 * point.handed_on for point in one.cascade.points])
+        for axes, xs in ((by_share, shares), (by_time, np.array(one.milliseconds))):
+            axes.plot(xs, accuracy, linewidth=1.5, label=f"{one.title}, then {one.teacher}", **style)
+            std = [100 * (point.accuracy_std or 0) for point in one.cascade.points]
+            axes.fill_between(xs, accuracy - std, accuracy + std, color=style["color"], alpha=0.15, linewidth=0)
+            at = one.recommended
+            axes.plot(
+                xs[at],
+                accuracy[at],
+                marker="*",
+                markersize=11,
+                linestyle="none",
+                markerfacecolor="white",
+                markeredgecolor=BLACK,
+                label="recommended on the held-out part" if not place else None,
+                zorder=4,
+            )
+    by_share.set_xlabel("Handed on to the teacher (%)")
+    by_time.set_xlabel("Time for one sentence (ms)")
+    by_share.set_ylabel("Accuracy (%)")
+    write_title(figure, f"The student answers where it is sure ({split_title(split)})")
+    write_legend(figure, by_share, 1 if any(len(one.title + one.teacher) > 40 for one in found) else 2)
+    return fix_layout(figure)
 
 
 def comparison_figure(comparison: Comparison) -> Figure:

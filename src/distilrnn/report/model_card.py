@@ -9,9 +9,12 @@ from importlib import resources
 
 from jinja2 import Environment, StrictUndefined
 
+from distilrnn.evaluation.records import Examples
+from distilrnn.params.splits import main_split
 from distilrnn.report import tables
+from distilrnn.report.cascades import costed, sentence
 from distilrnn.report.comparison import Comparison
-from distilrnn.report.formatting import NOTHING, percent, split_title
+from distilrnn.report.formatting import NOTHING, percent, significant_digits, split_title
 from distilrnn.report.render import cells, header
 from distilrnn.report.results import Results
 from distilrnn.report.tables import ReportTable
@@ -45,6 +48,9 @@ def model_card(results: Results, comparison: Comparison) -> str:
         machines=tables.machines(results.costs),
         exports=tables.exports(results),
         hardest=hardest(results),
+        uses=list(uses(results, comparison)),
+        examples=[(results.titles[found.system], examples_table(found)) for found in results.examples],
+        examples_split=split_title(main_split(results.splits)),
         limits=list(limits(results, comparison)),
     )
 
@@ -120,6 +126,52 @@ def hardest(results: Results) -> ReportTable:
             said = "; ".join(f"{s or '(none)'} {percent(found[s][0])} % of {found[s][1]}" for s in worst)
             rows.append([system.title, split_title(split), said])
     return ReportTable("", ["System", "Split", "Hardest sources: accuracy, sentences"], rows)
+
+
+def uses(results: Results, comparison: Comparison) -> Iterator[str]:
+    """What each student is good for, as far as the figures on the main split show, and what is better."""
+    split = main_split(results.splits)
+    majority, *rows = comparison.rows
+    by_system = {row.system: row for row in rows}
+    always = majority.scores[split]["accuracy"].mean
+    for row in (row for row in rows if row.kind == "distilled"):
+        score = row.scores[split]["accuracy"]
+        teacher = by_system[next(found.teacher for found in results.disagreements if found.student == row.system)]
+        faster = (
+            f", {significant_digits(teacher.milliseconds / row.milliseconds)} times as fast and "
+            f"{significant_digits(teacher.checkpoint_bytes / row.checkpoint_bytes)} times as small"
+            if row.milliseconds and teacher.milliseconds and row.checkpoint_bytes and teacher.checkpoint_bytes
+            else ""
+        )
+        points = percent(score.mean - teacher.scores[split]["accuracy"].mean, sign="+")
+        if score.interval[0] > always:
+            yield (
+                f"{row.title} is of use for sentences like those of {split_title(split)}: {score.text} % are right "
+                f"({points} points against {teacher.title}{faster})."
+            )
+        else:
+            yield (
+                f"{row.title} is of no shown use: {score.text} % of {split_title(split)} are right, where always "
+                f"saying the most frequent class has {percent(always)} % right."
+            )
+        better = [
+            results.titles[claim.worse]
+            for claim in results.claims
+            if claim.better == row.system and claim.split == split and claim.verdict == "fails"
+        ]
+        if better:
+            yield f"Take another instead of {row.title}: {', '.join(better)} is better, or no worse and simpler."
+    yield from (sentence(found) for found in costed(results))
+
+
+def examples_table(found: Examples) -> ReportTable:
+    """Right and wrong answers of one system."""
+    rows = [
+        [outcome, one.sentence, one.label, f"{one.answer} ({percent(one.probability, 0)} %)"]
+        for outcome, answers in (("right", found.right), ("wrong", found.wrong))
+        for one in answers
+    ]
+    return ReportTable("", ["", "Sentence", "True class", "Answer"], rows)
 
 
 def limits(results: Results, comparison: Comparison) -> Iterator[str]:

@@ -10,6 +10,7 @@ import yaml
 from jinja2 import Environment, StrictUndefined
 
 from distilrnn.report import ranking, render, tables
+from distilrnn.report.cascades import costed, sentence
 from distilrnn.report.comparison import Comparison
 from distilrnn.report.results import Results
 
@@ -47,6 +48,10 @@ def page_html(results: Results, comparison: Comparison, figures: Mapping[str, by
             render.PUBLISHED_HEADER,
             [render.published_cells(row) for row in comparison.published],
         ),
+        overview=tables.overview(comparison),
+        cascades=tables.cascades(results),
+        cascade_sentences=[sentence(found) for found in costed(results)],
+        disagreements=tables.disagreements(results),
         claims=tables.claims(results),
         resamples=results.statistics["resamples"],
         figures=svg,

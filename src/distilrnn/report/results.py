@@ -11,7 +11,7 @@ from distilrnn.artifacts import layout
 from distilrnn.artifacts.curves import Curve, read_curve
 from distilrnn.artifacts.files import read_json
 from distilrnn.errors import InputError
-from distilrnn.evaluation.records import Claim
+from distilrnn.evaluation.records import Cascade, Claim, Disagreements, Examples
 from distilrnn.evaluation.selection import compared_systems
 from distilrnn.params.experiment import Experiment, read_experiment
 from distilrnn.params.splits import DEV, TRAIN, evaluation_splits
@@ -44,6 +44,21 @@ class Results:
     def claims(self) -> list[Claim]:
         """The claims about them, with evidence and verdicts."""
         return [Claim.model_validate(claim) for claim in self.statistics["claims"]]
+
+    @cached_property
+    def cascades(self) -> list[Cascade]:
+        """Each distilled system with its teacher, on every split."""
+        return [Cascade.model_validate(cascade) for cascade in self.statistics["cascades"]]
+
+    @cached_property
+    def examples(self) -> list[Examples]:
+        """Right and wrong answers of each student and baseline."""
+        return [Examples.model_validate(examples) for examples in self.statistics["examples"]]
+
+    @cached_property
+    def disagreements(self) -> list[Disagreements]:
+        """Where each distilled system differs from its teacher."""
+        return [Disagreements.model_validate(found) for found in self.statistics["disagreements"]]
 
     @property
     def classes(self) -> list[str]:

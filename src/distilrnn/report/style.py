@@ -16,6 +16,8 @@ from scipy.optimize import isotonic_regression
 from distilrnn.params.splits import DEV, OUT_OF_DOMAIN, TEST
 
 BLUE, VERMILLION, GREEN, PURPLE, ORANGE, BLACK = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000"
+CYCLE = (VERMILLION, BLUE, GREEN, PURPLE, ORANGE)
+"""Colours of lines that differ in no kind."""
 SPLIT_STYLE = {
     DEV: {"color": BLUE, "marker": "o", "linestyle": "-"},
     TEST: {"color": GREEN, "marker": "^", "linestyle": "-."},

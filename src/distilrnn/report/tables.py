@@ -6,6 +6,8 @@ from typing import Any
 
 from distilrnn.artifacts.layout import EXPORT_FILES
 from distilrnn.evaluation.records import Interval
+from distilrnn.params.splits import main_split
+from distilrnn.report import cascades as report_cascades
 from distilrnn.report import ranking
 from distilrnn.report.comparison import Comparison
 from distilrnn.report.formatting import (
@@ -78,6 +80,55 @@ def claims(results: Results) -> ReportTable:
 
 def _p(value: float) -> str:
     return "< 0.001" if value < 0.001 else number(value, 3)
+
+
+def cascades(results: Results) -> list[ReportTable]:
+    """Each cascade on the main split, by the share that is handed on."""
+    return [
+        ReportTable(
+            f"{found.title}, handing on to {found.teacher}", report_cascades.HEADER, report_cascades.rows(found)
+        )
+        for found in report_cascades.costed(results)
+    ]
+
+
+def disagreements(results: Results) -> list[ReportTable]:
+    """The sentences on which each distilled system differs most from its teacher."""
+    header = ["Sentence", "True class", "Student says", "Teacher says"]
+    tables = []
+    for found in results.disagreements:
+        rows = [
+            [
+                one.sentence,
+                one.label,
+                f"{one.student} ({percent(one.student_probability, 0)} %)",
+                f"{one.teacher} ({percent(one.teacher_probability, 0)} %)",
+            ]
+            for one in found.sentences
+        ]
+        caption = (
+            f"{results.titles[found.student]}: another answer than {results.titles[found.teacher]} for "
+            f"{percent(found.share)} % of {split_title(found.split)}, of which the teacher has "
+            f"{percent(found.teacher_right, 0)} % right"
+        )
+        tables.append(ReportTable(caption, header, rows))
+    return tables
+
+
+def overview(comparison: Comparison) -> ReportTable:
+    """The few figures of the first screen: accuracy on the main split, time and size."""
+    split = main_split(comparison.splits)
+    rows = [
+        [
+            row.title,
+            row.scores[split]["accuracy"].text,
+            significant_digits(row.milliseconds),
+            si_count(row.checkpoint_bytes, "B"),
+        ]
+        for row in comparison.rows
+    ]
+    caption = f"Accuracy on the {split_title(split)} set, time and size"
+    return ReportTable(caption, ["System", "Accuracy %", "ms per sentence", "Size"], rows)
 
 
 def variants(comparison: Comparison) -> list[ReportTable]:

@@ -1,0 +1,86 @@
+"""Cascades in words and as tables: the accuracy that is kept, and its cost, when a student hands on what is unsure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from distilrnn.evaluation.records import Cascade, CascadePoint
+from distilrnn.params.splits import main_split
+from distilrnn.report.formatting import percent, significant_digits, spread
+from distilrnn.report.results import Results
+
+KEPT = 0.99
+"""Share of the teacher's held-out accuracy that the recommended threshold keeps."""
+SHOWN = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0)
+"""Shares of the held-out sentences that stand in the table."""
+
+
+@dataclass(frozen=True)
+class Costed:
+    """A cascade on the main split with the time of its points."""
+
+    cascade: Cascade
+    title: str
+    """What the student is called."""
+    teacher: str
+    """What the teacher is called."""
+    milliseconds: list[float]
+    """CPU time for one sentence, on average, by point."""
+
+    @property
+    def recommended(self) -> int:
+        """The place of the point that hands on least of those that keep the teacher's held-out accuracy."""
+        points = self.cascade.points
+        enough = KEPT * points[-1].held_out_accuracy
+        return next(place for place, point in enumerate(points) if point.held_out_accuracy >= enough)
+
+
+def costed(results: Results) -> Iterator[Costed]:
+    """The cascades on the main split of which both systems' times were measured."""
+    split = main_split(results.splits)
+    for cascade in results.cascades:
+        costs = [results.costs.get(name, {}).get("milliseconds_single") for name in (cascade.student, cascade.teacher)]
+        if cascade.split == split and None not in costs:
+            own, of_teacher = costs
+            times = [own + point.handed_on * of_teacher for point in cascade.points]
+            # All is handed on: the student need not be asked.
+            times[-1] = of_teacher
+            yield Costed(cascade, results.titles[cascade.student], results.titles[cascade.teacher], times)
+
+
+def sentence(found: Costed) -> str:
+    """What the recommended cascade keeps of its teacher, and what it costs."""
+    point, whole = found.cascade.points[found.recommended], found.cascade.points[-1]
+    own, of_teacher = found.milliseconds[found.recommended], found.milliseconds[-1]
+    if found.recommended == 0:
+        begin = f"{found.title} alone keeps"
+    elif found.recommended == len(found.cascade.points) - 1:
+        return f"{found.title} cannot spare {found.teacher} any sentence without a loss of accuracy."
+    else:
+        begin = f"{found.title} hands {percent(point.handed_on, 0)} % of the sentences on to {found.teacher}, and keeps"
+    return (
+        f"{begin} {percent(point.accuracy / whole.accuracy, 0)} % of its accuracy ({percent(point.accuracy)} of "
+        f"{percent(whole.accuracy)} %) at {percent(own / of_teacher, 0)} % of its time ({significant_digits(own)} of "
+        f"{significant_digits(of_teacher)} ms per sentence)."
+    )
+
+
+HEADER = ["Held-out share", "Handed on %", "Accuracy %", "MCC × 100", "ms per sentence", "Time, % of the teacher's"]
+
+
+def rows(found: Costed) -> list[list[str]]:
+    """The table of one cascade, in the order of HEADER."""
+    shown = [place for place, point in enumerate(found.cascade.points) if point.share in SHOWN]
+    places = sorted({*shown, found.recommended})
+    return [_row(found, place, found.cascade.points[place]) for place in places]
+
+
+def _row(found: Costed, place: int, point: CascadePoint) -> list[str]:
+    time = found.milliseconds[place]
+    return [
+        f"{percent(point.share, 0)} %{' (recommended)' if place == found.recommended else ''}",
+        percent(point.handed_on),
+        spread(point.accuracy, point.accuracy_std),
+        spread(point.mcc, point.mcc_std),
+        significant_digits(time),
+        percent(time / found.milliseconds[-1], 0),
+    ]
