@@ -81,7 +81,8 @@ GAINS = {
 def _gain_sentence(gain: Claim, on_main: Sequence[Claim], names: Mapping[str, str]) -> str:
     """What one student gains over its baseline, and what it lacks of its teacher."""
     teacher = next(claim for claim in on_main if claim.family == "order" and claim.worse == gain.better)
-    lacks = f"{names[teacher.better]} is {percent(teacher.difference_accuracy, sign='+')} points from it"
+    points = teacher.difference_accuracy
+    lacks = f"its teacher is {percent(abs(points))} points {'better' if points >= 0 else 'worse'}"
     return (
         f"{GAINS[gain.verdict]}: {names[gain.better]} − {names[gain.worse]} = {effect(gain)}, {p_text(gain.p_holm)}, "
         f"{where(gain.split)}; {lacks}."

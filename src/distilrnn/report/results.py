@@ -16,6 +16,9 @@ from distilrnn.evaluation.selection import compared_systems
 from distilrnn.params.experiment import Experiment, read_experiment
 from distilrnn.params.splits import DEV, TRAIN, evaluation_splits
 
+STATISTICS = ("confidence", "resamples", "claims", "cascades", "examples", "disagreements", "variants")
+"""Keys of statistics.json."""
+
 
 @dataclass(frozen=True)
 class Results:
@@ -111,7 +114,7 @@ def read_results(params: Path) -> Results:
             "majority": read_json(folder / "metrics" / "majority.json"),
             **{system.name: _read_details(folder, system) for system in systems},
         },
-        statistics=read_json(folder / "statistics.json"),
+        statistics=read_json(folder / "statistics.json", *STATISTICS),
         costs=read_json(folder / "costs.json"),
         curves={
             system.name: {

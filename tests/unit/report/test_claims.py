@@ -112,7 +112,7 @@ def test_the_verdict_says_what_distilling_gains_and_lacks():
     first, second, third = verdict_sentences(claims, NAMES, "in_domain_dev")
     assert first == (
         "Distilling pays: GRU distilled from gpt2 − GRU on labels = +13.6 points (11.0 to 16.2), p < 0.001, on the "
-        "in-domain dev set; Teacher gpt2 (fully tuned) is +0.8 points from it."
+        "in-domain dev set; its teacher is 0.8 points better."
     )
     assert second == "GRU distilled from gpt2 is not shown to be better than: Linear on labels."
     assert third.startswith("The order ")

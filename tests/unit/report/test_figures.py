@@ -74,7 +74,7 @@ def test_no_axis_says_a_number_twice(drawn):
 
 def test_every_system_is_named_in_the_pictures(drawn):
     results, figures = drawn
-    for name in ("comparison", "reliability", "curves"):
+    for name in ("overview", "comparison", "reliability", "curves"):
         said = "".join(re.sub(r"\s", "", text) for text, _ in visible_texts(figures[name]))
         drawn_here = [s for s in results.systems if name != "curves" or s.has_curves]
         assert all(system.title.replace(" ", "") in said for system in drawn_here), name
@@ -84,7 +84,7 @@ def test_every_system_is_named_in_the_pictures(drawn):
 
 def test_a_picture_for_each_system_and_four_for_all(drawn):
     results, figures = drawn
-    wanted = {"comparison", "quality-cost", "reliability", "curves"}
+    wanted = {"overview", "comparison", "quality-cost", "reliability", "cascade", "curves"}
     assert set(figures) == wanted | {f"curves-{s.name}" for s in results.systems if s.has_curves}
 
 

@@ -83,7 +83,7 @@ def test_the_hardest_sources_are_named(results, card):
         source: sum(run["in_domain_dev"]["by_source"][source]["accuracy"] for run in runs) / len(runs)
         for source in runs[0]["in_domain_dev"]["by_source"]
     }
-    said = next(row[2] for row in rows(card, "Limits") if row[:2] == ["RNN on labels", "in-domain dev"])
+    said = next(row[2] for row in rows(card, "Where they fail") if row[:2] == ["RNN on labels", "in-domain dev"])
     found = sorted(means, key=means.get)[:3]
     assert all(source in said for source in found if source != HOSTILE)
     assert said.startswith(found[0])
@@ -96,3 +96,18 @@ def test_no_text_of_the_corpus_becomes_markdown_or_html(card):
     assert plain("a|b\n# c [d](e) *f*") == r"a\|b \# c \[d\](e) \*f\*"
     for table in re.findall(r"(?:^\|.*\n)+", card, re.MULTILINE):
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
+
+
+def test_what_a_student_is_good_for_with_right_and_wrong_answers(results, card):
+    section = card.split("## What the students are good for")[1].split("\n## ")[0]
+    comparison = compare(results)
+    always = comparison.rows[0].scores["in_domain_dev"]["accuracy"].mean
+    row = next(row for row in comparison.rows if row.system == "distilrnn-gpt2")
+    useful = row.scores["in_domain_dev"]["accuracy"].interval[0] > always
+    assert (f"{row.title} is of use" in section) == useful
+    assert (f"{row.title} is of no shown use" in section) != useful
+    answers = [line.split(" | ") for line in section.splitlines() if line.startswith(("| right", "| wrong"))]
+    students = [system for system in results.systems if system.student]
+    assert len(answers) == 6 * len(students)
+    assert answers[0] == ["| right", "The cat sleeps.", "acceptable", "acceptable (90 %) |"]
+    assert "hands" in section and "of its time" in section

@@ -1,3 +1,4 @@
+import json
 import re
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from distilrnn.errors import InputError
 from distilrnn.orchestration.stages import report_files
 from distilrnn.params.published import PublishedParams
 from distilrnn.pipeline.report import Provenance, gather_provenance, write_report
+from distilrnn.report.cascades import costed, sentence
 from distilrnn.report.comparison import compare
 from distilrnn.report.page import page_html
 from distilrnn.report.results import read_results
@@ -156,7 +158,7 @@ def test_what_int8_costs_stands_beside_the_student(written):
 
 def test_the_page_is_accessible(page):
     images = [attributes for tag, attributes in page.tags if tag == "img"]
-    assert len(images) == 4 + 5 and all(len(image["alt"]) > 20 for image in images)
+    assert len(images) == 6 + 5 and all(len(image["alt"]) > 20 for image in images)
     levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
     assert levels[0] == 1 and levels.count(1) == 1
     assert all(after <= before + 1 for before, after in pairwise(levels))
@@ -227,8 +229,6 @@ def test_a_missing_file_is_named_and_nothing_is_written(written, tmp_path, name)
 
 
 def test_a_system_without_some_seed_is_refused(written, tmp_path):
-    import json
-
     folder = tmp_path / "demo"
     shutil.copytree(written.parent, folder)
     path = folder / "metrics" / "rnn.json"
@@ -273,3 +273,52 @@ def test_the_script_prints_the_table_and_the_path(tmp_path):
     failed = subprocess.run([sys.executable, SCRIPT, "--experiment", params], capture_output=True, text=True)
     assert failed.returncode == 2
     assert failed.stderr.count("\n") == 1 and str(params) in failed.stderr
+
+
+def test_the_first_screen_is_the_verdict_one_picture_and_one_table(written):
+    text = (written.parent / "report.html").read_text(encoding="utf-8")
+    comparison = compare(read_results(written))
+    first = text.split("<main>")[1].split("</section>")[0]
+    assert comparison.headline.split(":")[0] in text.split("<main>")[0]
+    assert first.count("<img") == 1 and first.count("<table") == 1
+    page = Page(text)
+    rows = page.tables["Accuracy on the in-domain dev set, time and size"]
+    assert [row[0] for row in rows[1:]] == [row.title for row in comparison.rows]
+    rnn = next(row for row in comparison.rows if row.system == "rnn")
+    assert rows[-2][1] == rnn.scores["in_domain_dev"]["accuracy"].text
+
+
+def test_cascades_and_disagreements_are_those_of_the_files(written):
+    results = read_results(written)
+    page = Page((written.parent / "report.html").read_text(encoding="utf-8"))
+    rows = page.tables["RNN distilled from gpt2, handing on to Teacher gpt2 (LoRA)"][1:]
+    cascade = next(c for c in results.cascades if c.student == "distilrnn-gpt2" and c.split == "in_domain_dev")
+    own, teacher = (results.costs[name]["milliseconds_single"] for name in ("distilrnn-gpt2", "lora-gpt2"))
+    by_share = {row[0].split(" %")[0]: row for row in rows}
+    half = next(point for point in cascade.points if point.share == 0.5)
+    assert by_share["50"][1:3] == [f"{100 * half.handed_on:.1f}", f"{100 * half.accuracy:.1f} ± 1.0"]
+    assert float(by_share["50"][4]) == pytest.approx(own + half.handed_on * teacher, rel=0.01)
+    assert sum("recommended" in row[0] for row in rows) == 1
+    found = next(
+        rows for caption, rows in page.tables.items() if caption.startswith("RNN distilled from gpt2: another")
+    )
+    assert found[1] == [HOSTILE, "unacceptable", "acceptable (80 %)", "unacceptable (95 %)"]
+
+
+def test_the_recommended_cascade_is_chosen_on_the_held_out_part(written):
+    found = next(costed(read_results(written)))
+    points = found.cascade.points
+    enough = [point.held_out_accuracy >= 0.99 * points[-1].held_out_accuracy for point in points]
+    assert found.recommended == enough.index(True)
+    point = points[found.recommended]
+    assert f"hands {100 * point.handed_on:.0f} % of the sentences on to Teacher gpt2 (LoRA)" in sentence(found)
+
+
+def test_statistics_of_another_version_are_refused(written, tmp_path):
+    folder = tmp_path / "demo"
+    shutil.copytree(written.parent, folder)
+    statistics = json.loads((folder / "statistics.json").read_text())
+    del statistics["cascades"]
+    (folder / "statistics.json").write_text(json.dumps(statistics))
+    with pytest.raises(InputError, match="lacks cascades"):
+        write_report(folder / "params.json", PROVENANCE)
