@@ -189,7 +189,7 @@ def overview_figure(comparison: Comparison) -> Figure:
     axes.set_xlim(left, right + 0.14 * (right - left))
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel(f"Accuracy on the {split_title(split)} set (%), with {100 * comparison.confidence:g} % intervals")
+    axes.set_xlabel(f"{split_title(split).capitalize()} accuracy (%)")
     write_legend(figure, axes, 1)
     return fix_layout(figure)
 
