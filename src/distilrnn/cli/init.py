@@ -31,6 +31,7 @@ def init(
 ) -> None:
     """Look at your data, and write an experiment that fits it."""
     from rich.console import Console
+    from rich.prompt import IntPrompt
 
     from distilrnn.orchestration.experiments import write_experiment
     from distilrnn.scaffold.project import Wishes, propose
@@ -47,8 +48,8 @@ def init(
         columns = choice.columns
         for number, column in enumerate(columns, 1):
             typer.echo(f"  {number}  {column}")
-        picked = typer.prompt(f"Which column is the {what}?", type=typer.IntRange(1, len(columns)), default=1)
-        return columns[picked - 1]
+        numbers = [str(number) for number in range(1, len(columns) + 1)]
+        return columns[IntPrompt.ask(f"Which column is the {what}?", choices=numbers, default=1) - 1]
 
     wishes = Wishes(data, tuple(unlabelled or ()), base, name, text_column, label_column, dev, test, estimate)
     console = Console(highlight=False, soft_wrap=False, width=min(Console().width, 100))

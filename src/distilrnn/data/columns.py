@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from distilrnn.errors import InputError
 
 TEXT, LABEL = "text", "label"
-"""The names that the params give by default: only for these may a column of another name stand in."""
+"""The names that the params give by default: for these a column of another usual name may stand in."""
 SYNONYMS = {
     TEXT: ("sentence", "review", "content", "body", "comment", "message", "document", "tweet", "utterance", "question"),
     LABEL: ("labels", "class", "category", "target", "sentiment", "topic", "stars", "rating", "intent"),
@@ -65,6 +65,8 @@ def find_columns(wanted: Sequence[str], there: Sequence[str], where: str, suffix
 
 def _find(column: str, there: Sequence[str], where: str, suffix: str) -> str:
     usual = SYNONYMS.get(column, ())
+    if _plain(column) in SYNONYMS[TEXT]:  # the files of one corpus often name their texts differently
+        usual = (TEXT, *SYNONYMS[TEXT])
     for candidates in (
         [name for name in there if name == column],
         [name for name in there if _plain(name) == _plain(column)],

@@ -54,6 +54,9 @@ class Bench:
 
     def prepare_base(self, params: BaseParams) -> None:
         """Bring the base here: import it whole, or pre-train it for one epoch; raises InputError."""
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
         with _quiet():
             if params.model == "pretrain":
                 self._pretrain(params)

@@ -150,7 +150,11 @@ def params_text(
         f"    training: {{epochs: {epochs_for(STUDENT_STEPS, learned, student_batch, 4, 30)}, "
         f"batch_size: {student_batch}, learning_rate: 0.001, schedule: linear, clip_norm: 1.0, "
         f"class_weights: {weights}}}",
-        *(["    transfer: [unlabelled]  # the teacher labels these texts for the student"] if unlabelled else []),
+        *(
+            [f"    transfer: {_sources(unlabelled)}  # the teacher labels these texts for the student"]
+            if unlabelled
+            else []
+        ),
         "    # Squared difference of the logits (Tang et al. 2019); the other choice is `loss: kl` with a temperature.",
         "    distil: {loss: mse, label_weight: 0.0}",
         "",
@@ -212,20 +216,32 @@ def _teacher_lines(base: Base, kept: int, batch: int, weights: str, long: bool) 
     ]
 
 
+def _by_column(unlabelled: Sequence[UnlabelledFacts]) -> dict[str, list[Path]]:
+    """The files whose texts are in a column of one name: a source of the transfer set each."""
+    found: dict[str, list[Path]] = {}
+    for one in unlabelled:
+        found.setdefault(one.column, []).append(one.path)
+    return found
+
+
+def _source_name(number: int) -> str:
+    return "unlabelled" if number == 0 else f"unlabelled{number + 1}"
+
+
+def _sources(unlabelled: Sequence[UnlabelledFacts]) -> str:
+    return f"[{', '.join(_source_name(number) for number in range(len(_by_column(unlabelled))))}]"
+
+
 def _transfer_lines(unlabelled: Sequence[UnlabelledFacts]) -> list[str]:
     if not unlabelled:
         return []
-    by_column: dict[str, list[Path]] = {}
-    for found in unlabelled:
-        by_column.setdefault(found.column, []).append(found.path)
     lines = [
         "",
         "# Texts without labels: the teacher judges them, and the student learns from its judgement.",
         "transfer:",
     ]
     lines += ["  seed: 0", "  sources:"]
-    for number, (column, paths) in enumerate(by_column.items()):
-        name = "unlabelled" if number == 0 else f"unlabelled{number + 1}"
+    for number, (column, paths) in enumerate(_by_column(unlabelled).items()):
         files = json.dumps([str(path) for path in paths], ensure_ascii=False)
-        lines.append(f"    {name}: {{kind: text, files: {files}, text_column: {_value(column)}}}")
+        lines.append(f"    {_source_name(number)}: {{kind: text, files: {files}, text_column: {_value(column)}}}")
     return lines

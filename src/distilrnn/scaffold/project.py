@@ -41,6 +41,8 @@ SPLIT_FOLDERS = {
     "test": ("test", "testing"),
 }
 """Sub-folders that are splits, not classes."""
+UNTELLING = ("", "train", "training", "data", "dataset", "corpus", "labelled", "labeled", "all")
+"""Names of files that say nothing of what is in them."""
 
 Ask = Callable[[str, Choice], str]
 """'text' or 'label', and the columns that could be meant, to the one that is."""
@@ -169,7 +171,9 @@ def _unlabelled(wishes: Wishes) -> list[Path]:
 
 
 def _name_of(data: Path) -> str:
-    """The data's name as that of an experiment."""
-    stem = data.name.split(".")[0].lower() or "own"
+    """The data's name as that of an experiment; its folder's where it is called train, data or the like."""
+    stem = data.name.split(".")[0].lower()
+    if stem in UNTELLING and data.absolute().parent.name:
+        stem = data.absolute().parent.name.lower()
     plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in stem).strip("-_")
     return plain[:40] or "own"
