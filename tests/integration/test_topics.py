@@ -1,4 +1,4 @@
-"""One's own data from the table to the report: four topics through the real workflow, a rare class, a changed file."""
+"""One's own data from init to the report: four topics through the real workflow, a rare class, a changed file."""
 
 import json
 import re
@@ -19,37 +19,42 @@ from tiny import BASE, MODEL, STUDYING, Tiny, study
 from workflow_repository import PARAMS, new_repository
 
 TOPICS = ROOT / "experiments" / "topics"
-CLASSES = ["cooking", "sport", "weather", "travel"]
+CLASSES = ["cooking", "sport", "travel", "weather"]
 
 
 def in_little_time(params):
-    """The topics with few epochs and one seed."""
+    """What init has written, with few epochs and one seed."""
     params = json.loads(json.dumps(params))
     params |= {"seeds": [0], "evaluate": {"resamples": 100}, "measure": {"sentences": 10}}
     params["bases"]["tiny"] |= {"width": 16, "layers": 1, "epochs": 2}
     params["teachers"]["tiny"]["training"] |= {"epochs": 2}
-    params["students"]["rnn"]["training"] |= {"epochs": 6}
+    params["students"]["gru"]["training"] |= {"epochs": 6}
     return params
 
 
 @pytest.mark.slow
 def test_four_topics_from_a_csv_to_the_report(tmp_path):
     repository = new_repository(tmp_path / "repository", stand_in=False)
-    shutil.copytree(TOPICS, repository.path / "experiments" / "topics")
+    shutil.copy(TOPICS / "topics.csv", repository.path / "Topics.csv")
+    (repository.path / "more.txt").write_text("".join(f"Anna packed {n} bags for the trip.\n" for n in range(60)))
+    said = repository.distilrnn("init", "Topics.csv", "--unlabelled", "more.txt", "--base", "pretrain").output
+    assert "460 texts" in said and "text sentence, label topic" in said and "60 texts" in said
+    assert re.search(r"Time here +about \d+ (s|min): ", said)
     params = "experiments/topics/params.yaml"
-    repository.set_params(in_little_time(yaml.safe_load((TOPICS / "params.yaml").read_text())), params)
+    assert f"snakemake --configfile {params}" in said
+    repository.set_params(in_little_time(yaml.safe_load((repository.path / params).read_text())), params)
     repository.snakemake("--configfile", params)
     results = repository.path / "results" / "topics"
     assert read_json(results / "corpus" / "corpus.json")["classes"] == CLASSES
 
     metrics = read_json(results / "metrics.json")
-    assert list(metrics) == ["majority", "lora-tiny", "distilrnn-tiny", "rnn"]
-    assert metrics["rnn"][TEST]["accuracy"] > metrics["majority"][TEST]["accuracy"] + 0.1
-    of_seed = read_json(results / "metrics" / "rnn.json")["seeds"]["0"]
+    assert list(metrics) == ["majority", "lora-tiny", "distilgru-tiny", "gru", "linear"]
+    assert metrics["gru"][TEST]["accuracy"] > metrics["majority"][TEST]["accuracy"] + 0.1
+    of_seed = read_json(results / "metrics" / "gru.json")["seeds"]["0"]
     assert set(of_seed) >= {DEV, TEST} and "out_of_domain_dev" not in of_seed
     assert np.shape(of_seed[TEST]["confusion"]) == (4, 4) and list(of_seed[TEST]["f1"]) == CLASSES
     claims = read_json(results / "statistics.json")["claims"]
-    assert [claim["split"] for claim in claims] == [DEV, TEST] * 2
+    assert {claim["split"] for claim in claims} == {DEV, TEST}
 
     table, page = (results / "table.md").read_text(), (results / "report.html").read_text()
     assert "In-domain dev accuracy %" in table and "In-domain test accuracy %" in table
@@ -57,12 +62,12 @@ def test_four_topics_from_a_csv_to_the_report(tmp_path):
         assert "out-of-domain" not in re.sub(r"data:image\S+", "", text).lower()
     assert all(f"100, {name}</th>" in page for name in CLASSES) and "By source" not in page
 
-    student = results / "students" / "rnn" / "tiny" / "seed0" / "student.safetensors"
+    student = results / "students" / "gru" / "tiny" / "seed0" / "student.safetensors"
     said = repository.distilrnn("predict", str(student), "--json", "Anna baked a cake in the oven.").output
     assert list(json.loads(said.splitlines()[-1])["probabilities"]) == CLASSES
     assert repository.nothing_to_do("--configfile", params)
 
-    with (repository.path / "experiments/topics/topics.csv").open("a") as file:
+    with (repository.path / "Topics.csv").open("a") as file:
         file.write("Ella feared the hail at sea.,weather\n")
     assert not repository.nothing_to_do("--configfile", params)
 

@@ -137,7 +137,7 @@ def params_text(
         *_transfer_lines(unlabelled),
         "",
         "teachers:",
-        f"  {base.name}-lora:",
+        f"  {base.name}:",
         f"    base: {base.name}",
         *_teacher_lines(base, kept, batch, weights, long),
         "",

@@ -43,7 +43,7 @@ def test_it_says_what_it_found_and_writes_an_experiment(init):
     reviews("Reviews 2024.csv")
     code, printed, errors = init("Reviews 2024.csv")
     assert (code, errors) == (0, "")
-    for words in ("200 texts", "text Review, label Stars", "1 50 █", "median 13", "pre-trained here", "by semicolon"):
+    for words in ("200 texts", "text Review, label Stars", "1 50 █", "median 14", "pre-trained here", "by semicolon"):
         assert words in printed
     assert max(map(len, printed.splitlines())) <= 80 and len(printed.splitlines()) < 40
     assert "snakemake --configfile experiments/reviews-2024/params.yaml --cores all" in printed

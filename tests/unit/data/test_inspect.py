@@ -86,7 +86,7 @@ def test_classes_lengths_and_doubts_are_counted(tmp_path):
     write_csv(tmp_path / "x.csv", rows)
     facts, params = look_at(CorpusParams(source="files", train=str(tmp_path / "x.csv"), dev_fraction=0.2))
     assert facts.classes == ["bad", "good"] and facts.counts == [2, 61] and facts.rows == 63
-    assert facts.words == {"median": 13, "p99": 13, "longest": 13} and facts.imbalance == 30.5
+    assert facts.words == {"median": 14, "p99": 14, "longest": 14} and facts.imbalance == 30.5
     assert any("1 texts have more than one label" in warning for warning in facts.warnings)
     assert params.on_bad_row == "error"
 

@@ -45,7 +45,7 @@ def test_the_params_file_is_valid_and_says_why(facts):
     assert experiment.bases["tiny"].model == "pretrain" and experiment.selection.validation == "dev"
     student = experiment.students["gru"]
     assert (student.model.cell, student.model.bidirectional, student.model.pooling) == ("gru", True, "max")
-    assert student.training.class_weights == "balanced" == experiment.teachers["tiny-lora"].training.class_weights
+    assert student.training.class_weights == "balanced" == experiment.teachers["tiny"].training.class_weights
     assert "rare: yes (30), " not in text and "common (270), rare: yes (30)" in text
     assert text.count("#") >= 8
 
