@@ -147,7 +147,7 @@ def params_text(
         "    # Both directions and max pooling did best among cells and poolings of this size.",
         f"    model: {{cell: gru, embedding: {width}, hidden: {width}, layers: 1, bidirectional: true, pooling: max, "
         "dropout: 0.3}",
-        f"    training: {{epochs: {epochs_for(STUDENT_STEPS, learned, student_batch, 4, 30)}, "
+        f"    training: {{epochs: {epochs_for(STUDENT_STEPS, learned, student_batch, 4, 12 if long else 30)}, "
         f"batch_size: {student_batch}, learning_rate: 0.001, schedule: linear, clip_norm: 1.0, "
         f"class_weights: {weights}}}",
         *(
@@ -208,7 +208,7 @@ def _teacher_lines(base: Base, kept: int, batch: int, weights: str, long: bool) 
         epochs, rate = epochs_for(400, kept, batch, 5, 12), 0.003
     else:
         tuning = "{mode: lora, train_norms: true, rank: 16, alpha: 16, init: zero, dropout: 0.1, targets: [all-linear]}"
-        epochs, rate = epochs_for(600, kept, batch, 2, 8), 0.001 if base.size < SMALL_BASE else 0.0005
+        epochs, rate = epochs_for(600, kept, batch, 2, 4 if long else 8), 0.001 if base.size < SMALL_BASE else 0.0005
     return [
         f"    tuning: {tuning}",
         f"    training: {{epochs: {epochs}, batch_size: {16 if long else batch}, learning_rate: {rate}, "

@@ -9,12 +9,15 @@ import pytest
 
 from distilrnn.cli.main import commands
 from distilrnn.cli.options import run
-from distilrnn.params.experiment import read_experiment
+from distilrnn.params.experiment import Experiment, read_experiment
 from distilrnn.scaffold.measure import Bench, Estimate
 from own_data import write_csv
 from paths import REPOSITORY
 
 TEXTS = [f"This is the review number {row} , and it is a long one ." for row in range(200)]
+
+
+needs_transfer = pytest.mark.skipif("transfer" not in Experiment.model_fields, reason="there are no transfer sets yet")
 
 
 @pytest.fixture
@@ -45,8 +48,9 @@ def test_it_says_what_it_found_and_writes_an_experiment(init):
     assert (code, errors) == (0, "")
     for words in ("200 texts", "text Review, label Stars", "1 50 █", "median 14", "pre-trained here", "by semicolon"):
         assert words in printed
-    assert max(map(len, printed.splitlines())) <= 80 and len(printed.splitlines()) < 40
-    assert "snakemake --configfile experiments/reviews-2024/params.yaml --cores all" in printed
+    said, command = printed.split("Wrote ")
+    assert max(map(len, said.splitlines())) <= 80 and len(printed.splitlines()) < 40
+    assert "snakemake --configfile experiments/reviews-2024/params.yaml --cores all" in command
     experiment = read_experiment(Path("experiments/reviews-2024/params.yaml"))
     assert experiment.corpus.train == "Reviews 2024.csv" and experiment.corpus.text_column == "Review"
     assert "- params: experiments/reviews-2024/params.yaml" in Path("experiments/reviews-2024/dvc.yaml").read_text()
@@ -103,6 +107,7 @@ def test_what_cannot_be_used_is_one_sentence_and_nothing_is_written(init, tmp_pa
     assert sorted(path.name for path in Path("experiments").rglob("*")) == ["params.yaml", "there"]
 
 
+@needs_transfer
 def test_folders_that_are_splits_and_texts_of_no_class_are_found(init):
     for split in ("train", "test"):
         for label in ("neg", "pos", *(["unsup"] if split == "train" else [])):
