@@ -9,15 +9,12 @@ import pytest
 
 from distilrnn.cli.main import commands
 from distilrnn.cli.options import run
-from distilrnn.params.experiment import Experiment, read_experiment
+from distilrnn.params.experiment import read_experiment
 from distilrnn.scaffold.measure import Bench, Estimate
 from own_data import write_csv
 from paths import REPOSITORY
 
 TEXTS = [f"This is the review number {row} , and it is a long one ." for row in range(200)]
-
-
-needs_transfer = pytest.mark.skipif("transfer" not in Experiment.model_fields, reason="there are no transfer sets yet")
 
 
 @pytest.fixture
@@ -107,7 +104,6 @@ def test_what_cannot_be_used_is_one_sentence_and_nothing_is_written(init, tmp_pa
     assert sorted(path.name for path in Path("experiments").rglob("*")) == ["params.yaml", "there"]
 
 
-@needs_transfer
 def test_folders_that_are_splits_and_texts_of_no_class_are_found(init):
     for split in ("train", "test"):
         for label in ("neg", "pos", *(["unsup"] if split == "train" else [])):
