@@ -14,6 +14,7 @@ from distilrnn.artifacts.files import read_json, require_equal
 from distilrnn.artifacts.tensors import read_header
 from distilrnn.data.batching import sorted_batches
 from distilrnn.data.long_texts import TextLimit, text_limit
+from distilrnn.data.text import one_line
 from distilrnn.errors import InputError, optional_imports
 from distilrnn.evaluation.confidence import HEADER_KEY, threshold
 
@@ -49,7 +50,8 @@ class Predictor:
         Raises:
             InputError: a sentence has no token, or too many of them where long texts are refused.
         """
-        encodings = self.tokenizer.encode_batch_fast(list(sentences))
+        # As in the corpus, where no text has tabs or line ends: the model has never seen their tokens.
+        encodings = self.tokenizer.encode_batch_fast(list(map(one_line, sentences)))
         ids = [self.limit.cut(encoding.ids) for encoding in encodings]
         lengths = np.fromiter(map(len, ids), np.int64, len(ids))
         if not lengths.all():

@@ -73,6 +73,20 @@ def test_predictions_are_the_stages_own(tiny, system, split):
     np.testing.assert_allclose(one, system.probabilities[split][5:6], rtol=0, atol=1e-5)
 
 
+def test_tabs_and_line_ends_are_read_as_the_corpus_has_them(system):
+    found = load_predictor(system.checkpoint).probabilities(["The cat\t sleeps\r\n.\n", "The cat sleeps ."])
+    np.testing.assert_array_equal(found[0], found[1])
+
+
+def test_a_special_tokens_name_in_a_text_hides_nothing_of_it(system):
+    """tokenizers#566: the name of the padding token in a text is a token of it, not the end of what is read."""
+    text, longer = "The cat <|endoftext|> sleeps .", "The old cat of the king sleeps near the house with the dogs ."
+    predictor = load_predictor(system.checkpoint)
+    alone, other = predictor.probabilities([text]), predictor.probabilities([text.replace("sleeps", "sings")])
+    np.testing.assert_allclose(predictor.probabilities([text, longer])[0], alone[0], rtol=0, atol=1e-6)
+    assert np.abs(alone - other).max() > 1e-6
+
+
 def test_arguments_file_and_standard_input_give_the_same_lines(tiny, system, ask, tmp_path):
     sentences = sentences_of(tiny)[:4]
     text = "".join(f"{sentence}\n" for sentence in sentences).encode()

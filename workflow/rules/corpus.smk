@@ -25,7 +25,8 @@ rule corpus:
     message:
         "Corpus"
     input:
-        source=files.corpus_sources(EXPERIMENT.corpus),
+        # A function, since Snakemake would take braces in a literal path for wildcards.
+        source=lambda w: files.corpus_sources(EXPERIMENT.corpus),
     output:
         files.files_of(EXPERIMENT, "corpus"),
     log:

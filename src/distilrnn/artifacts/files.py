@@ -129,7 +129,12 @@ def _short(value: object) -> str:
 
 
 def matching_files(pattern: str) -> list[Path]:
-    """The files that a shell pattern matches (** through folders), sorted; a name without wildcards matches itself."""
+    """The files that a shell pattern matches (** through folders), sorted; a name without wildcards matches itself.
+
+    A folder stands for the files in it and in its sub-folders, but for hidden ones.
+    """
+    if Path(pattern).is_dir():
+        return matching_files(f"{glob.escape(pattern)}/**")
     if not glob.has_magic(pattern):
         return [Path(pattern)] if Path(pattern).is_file() else []
     found = glob.glob(pattern, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute patterns

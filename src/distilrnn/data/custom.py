@@ -12,6 +12,7 @@ from distilrnn.data.corpus import LONGEST_SOURCE, Example, is_visible
 from distilrnn.data.holdout import stratified_parts
 from distilrnn.data.labels import PLAIN_NUMBER, ClassIndex, NoLabelError, canonical, kind, sort_labels
 from distilrnn.data.tables import BadRowError, OnBadRow, Table, open_dataset, open_file, refuse
+from distilrnn.data.text import BREAK, one_line
 from distilrnn.errors import InputError
 from distilrnn.params.corpus import CorpusParams
 from distilrnn.params.splits import TRAIN
@@ -21,8 +22,6 @@ LONGEST_TEXT = 1 << 20
 MOST_CLASSES = 1000
 MOST_SKIPPED = 1000
 """Skipped rows of a table that are listed; all are counted."""
-BREAK = re.compile(r"\s*[\t\n\v\f\r\x1c-\x1f\x85\u2028\u2029]\s*")
-"""What would end a line or a column of the corpus's own files, with the spaces around it."""
 NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
@@ -213,7 +212,7 @@ class _Reader:
             raise BadRowError(f"{place}: the text has more than {LONGEST_TEXT} characters: shorten it")
         if NO_TEXT.search(value):
             raise BadRowError(f"{place}: the text holds a NUL or half a surrogate pair: correct it, or remove the row")
-        text = BREAK.sub(" ", value).strip()
+        text = one_line(value).strip()
         if not any(map(is_visible, text)):
             raise BadRowError(f"{place}: the text is empty or invisible: add it, or remove the row")
         self.changed += BREAK.search(value.strip()) is not None

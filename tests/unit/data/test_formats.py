@@ -10,12 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from distilrnn.artifacts.files import matching_files
 from distilrnn.data.corpus import read_split, write_corpus
 from distilrnn.data.custom import Skipped, read_own_data
 from distilrnn.data.sources import SOURCES
 from distilrnn.data.tables import iterate_texts, open_file
+from distilrnn.data.transfer.text import read_text
 from distilrnn.errors import InputError
 from distilrnn.params.splits import TRAIN
+from distilrnn.params.transfer import TextSource
 from own_data import ROWS, TOPICS, files, write_csv, write_jsonl, write_parquet
 
 WANTED = [(text.strip(), TOPICS.index(label)) for text, label in ROWS]
@@ -187,6 +190,15 @@ def test_a_folder_with_classes_gives_its_texts_too_and_those_of_no_class(tmp_pat
     assert list(iterate_texts(tmp_path)) == ["In neg .", "In pos .", "In unsup ."]
     found = read_own_data(files(tmp_path))
     assert found.classes == ["neg", "pos"] and len(found.splits[TRAIN]) == 2
+
+
+def test_a_folder_is_a_source_of_a_transfer_set(tmp_path):
+    """Each file is one text, however many lines it has; Snakemake is told of every file."""
+    for name in ("a/1.txt", "b [old]/2.txt", "b [old]/.hidden"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"In {name}\nare two lines .")
+    assert [text.split()[1] for text in read_text(TextSource(kind="text", files=str(tmp_path)))] == ["a/1.txt", "b"]
+    assert matching_files(str(tmp_path)) == [tmp_path / "a" / "1.txt", tmp_path / "b [old]" / "2.txt"]
 
 
 def test_folders_of_numbered_classes_are_in_the_order_of_their_numbers(tmp_path):

@@ -10,10 +10,13 @@ from distilrnn.params.transfer import DatasetSource, TextSource
 
 
 def text_files(source: TextSource) -> list[Path]:
-    """The files that the source names, sorted within each pattern, each once; raises InputError."""
+    """The files that the source names, sorted within each pattern, each once; raises InputError.
+
+    A folder is one of them: each of its files is one text.
+    """
     found: dict[Path, None] = {}
     for pattern in source.files:
-        files = matching_files(pattern)
+        files = [Path(pattern)] if Path(pattern).is_dir() else matching_files(pattern)
         if not files:
             raise InputError(f"{pattern}: no such file: mend transfer.sources.<source>.files")
         found |= dict.fromkeys(files)
