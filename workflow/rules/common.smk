@@ -129,6 +129,28 @@ def transfer_of_student(wildcards, input):
     return " ".join(words + [f"--balance {transfer.balance}"] if transfer.balance else words)
 
 
+def teachers_of_linear(wildcards):
+    """The teachers' runs behind a linear classifier; none behind the one of the labels."""
+    name = wildcards.teacher
+    if name == "labels":
+        return []
+    return EXPERIMENT.members(name) if name in EXPERIMENT.ensembles else [(name, int(wildcards.seed))]
+
+
+def logits_for_linear(wildcards):
+    return [f"{ROOT}/logits/{teacher}/seed{seed}/logits.safetensors" for teacher, seed in teachers_of_linear(wildcards)]
+
+
+def pools_of_linear(wildcards):
+    sources = EXPERIMENT.linear_sources() if teachers_of_linear(wildcards) else ()
+    return [file for source in sources for file in files.pool_files(ROOT, source)]
+
+
+def pool_logits_of_linear(wildcards):
+    runs = teachers_of_linear(wildcards)
+    return [file for source in EXPERIMENT.linear_sources() for file in files.pool_logits_files(EXPERIMENT, source, runs)]
+
+
 def pools_of_source(wildcards):
     sources = files.augmented_sources(EXPERIMENT.transfer.sources[wildcards.source])
     return [file for source in sources for file in files.pool_files(ROOT, source)]

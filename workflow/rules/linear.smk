@@ -3,13 +3,16 @@
 
 rule linear:
     message:
-        "Linear classifier of the labels"
+        "Linear classifier of {wildcards.teacher}, seed {wildcards.seed}"
     input:
         corpus=files.files_of(EXPERIMENT, "corpus"),
+        teacher=logits_for_linear,
+        pools=pools_of_linear,
+        pool_logits=pool_logits_of_linear,
     output:
-        files.linear_files(ROOT, "labels", 0),
+        files.linear_files(ROOT, "{teacher}", "{seed}"),
     log:
-        f"{LOGS}/linear/labels.log",
+        f"{LOGS}/linear/{{teacher}}-seed{{seed}}.log",
     conda:
         "../envs/distilrnn.yaml"
     threads: 1
@@ -19,6 +22,12 @@ rule linear:
     params:
         code=code_version("linear"),
         options=options(EXPERIMENT.linear, EXPERIMENT.selection),
+        teacher=lambda w, input: " ".join(f"--teacher-logits {file}" for file in input.teacher),
+        pools=lambda w, input: " ".join(f"--pool {place}" for place in folders(input.pools)),
+        pool_logits=lambda w, input: " ".join(
+            f"--pool-logits {place}" for place in dict.fromkeys(Path(shard).parent for shard in folders(input.pool_logits))
+        ),
+        shards=f"--shards {EXPERIMENT.transfer.shards}",
         corpus=lambda w, input: folder(input.corpus),
         output=lambda w, output: folder(output),
     shell:

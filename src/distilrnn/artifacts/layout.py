@@ -124,9 +124,24 @@ def systems(experiment: Experiment) -> list[System]:
     for student in e.baselines:
         entry, variant = split_variant(student)
         found.append(System(entry, "baseline", None, student, e.seeds, variant))
+    for teacher in [*e.teachers, *e.ensembles]:
+        of, variant = split_variant(teacher)
+        settings = ",".join(f"teacher.{one}" for one in variant.split(",") if one)
+        seeds = e.teachers[teacher].seeds if teacher in e.teachers else (0,)
+        found.append(System(f"distillinear-{of}", "linear", teacher, None, seeds, settings))
     found.append(System("linear", "linear", None, None, (0,)))
     order = {name: place for place, name in enumerate(e.system_names())}
     return sorted(found, key=lambda system: order[system.name])
+
+
+def teacher_seed(experiment: Experiment, system: System, seed: int) -> int:
+    """The seed of the teacher that a distilled system of `seed` learned from; an ensemble's is 0.
+
+    A linear classifier depends on no seed but its teacher's, and bears that one.
+    """
+    if system.kind == "linear":
+        return seed
+    return experiment.teacher_seed(str(system.teacher), seed)
 
 
 def root(experiment: Experiment, results: Path = Path("results")) -> Path:

@@ -103,6 +103,12 @@ class Experiment(Section):
                     )
             if len(set(student.transfer)) < len(student.transfer):
                 raise ValueError(f"students.{name}.transfer names a source twice: name each once")
+        for source in self.linear.transfer or ():
+            if source not in self.transfer.sources:
+                raise ValueError(
+                    f"linear.transfer names {source!r}, which transfer.sources does not have: "
+                    f"{known(self.transfer.sources)}"
+                )
         for name, source in self.transfer.sources.items():
             if isinstance(source, SampleSource) and source.base not in self.bases:
                 raise ValueError(f"transfer.sources.{name}.base is {source.base!r}, no base: {known(self.bases)}")
@@ -210,12 +216,18 @@ class Experiment(Section):
         ensembles = [f"ensemble-{name}" for name in self.ensembles]
         of_student = {split_variant(name)[0]: list(student.ensembles) for name, student in self.students.items()}
         distilled = [f"distil{s}-{t}" for s in self.student_entries for t in [*self.teacher_entries, *of_student[s]]]
-        return [*teachers, *ensembles, *distilled, *self.student_entries, "linear"]
+        linear = [f"distillinear-{teacher}" for teacher in [*self.teacher_entries, *self.ensembles]]
+        return [*teachers, *ensembles, *distilled, *linear, *self.student_entries, "linear"]
 
     def names_with_curves(self) -> list[str]:
         """The systems that are trained in epochs: all but ensembles and linear classifiers."""
         without = {"linear", *(f"ensemble-{name}" for name in self.ensembles)}
+        without |= {f"distillinear-{name}" for name in [*self.teacher_entries, *self.ensembles]}
         return [name for name in self.system_names() if name not in without]
+
+    def linear_sources(self) -> tuple[str, ...]:
+        """The sources of unlabelled sentences that distilled linear classifiers learn from."""
+        return tuple(self.transfer.sources) if self.linear.transfer is None else self.linear.transfer
 
     def teacher_seed(self, teacher: str, seed: int) -> int:
         """The seed of the teacher that the student of `seed` learns from: lists are paired, the shorter recycled.

@@ -2,7 +2,7 @@
 
 from pydantic import Field, field_validator, model_validator
 
-from distilrnn.params.common import Section
+from distilrnn.params.common import Name, Section
 
 
 class LinearParams(Section):
@@ -24,6 +24,12 @@ class LinearParams(Section):
         (0.1, 1.0, 10.0, 100.0),
         min_length=1,
         description="Inverse strengths of the L2 penalty; the best on validation is chosen.",
+    )
+
+    transfer: tuple[Name, ...] | None = Field(
+        None,
+        description="Sources of unlabelled sentences whose teacher's probabilities it is trained on too, beside those "
+        "of the labelled ones; none: every one of transfer.sources.",
     )
 
     @field_validator("word_ngrams", "character_ngrams")

@@ -197,7 +197,7 @@ def _scores(
         )
         if system.is_distilled:
             teacher = teacher_of(systems, system)
-            of_teacher = logits[teacher.label][experiment.teacher_seed(teacher.teacher, seed)][name]
+            of_teacher = logits[teacher.label][layout.teacher_seed(experiment, system, seed)][name]
             scores[name]["fidelity"] = fidelity(own, of_teacher)
     return scores
 
@@ -212,7 +212,7 @@ def cascades_of(
 ) -> list[Cascade]:
     """The cascades of a distilled system and its teacher, on every split."""
     teacher = teacher_of(systems, system)
-    of_teacher = {seed: experiment.teacher_seed(str(teacher.teacher), seed) for seed in system.seeds}
+    of_teacher = {seed: layout.teacher_seed(experiment, system, seed) for seed in system.seeds}
     pairs = [(logits[system.label][seed], logits[teacher.label][of_teacher[seed]]) for seed in system.seeds]
     labels = {split: of_split.labels for split, of_split in corpus.splits.items()}
     return cascades(system.name, teacher.name, pairs, {**labels, HELD_OUT: corpus.held_out_labels})
@@ -231,7 +231,7 @@ def disagreements_of(
     """Where the first seed of a distilled system differs from its teacher, on the main split."""
     teacher, seed, split = teacher_of(systems, system), system.seeds[0], main_split(corpus.splits)
     own = logits[system.label][seed][split]
-    of_teacher = logits[teacher.label][experiment.teacher_seed(str(teacher.teacher), seed)][split]
+    of_teacher = logits[teacher.label][layout.teacher_seed(experiment, system, seed)][split]
     of_split = corpus.splits[split]
     differ = own.argmax(axis=1) != of_teacher.argmax(axis=1)
     right = of_teacher.argmax(axis=1) == of_split.labels

@@ -1,15 +1,20 @@
-"""Rule linear: TF-IDF and logistic regression, trained on the labels."""
+"""Rule linear: TF-IDF and logistic regression, trained on the labels or on a teacher's probabilities."""
 
 import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 
-from distilrnn.artifacts.files import write_json
-from distilrnn.artifacts.logits import FILE, written_logits
+from distilrnn.artifacts.files import file_hash, require_equal, write_json
+from distilrnn.artifacts.logits import FILE, average, load_logits, written_logits
+from distilrnn.artifacts.transfer import PoolLogits, read_pool, read_sentences, shard_name
 from distilrnn.data.corpus import read_split, read_summary
 from distilrnn.data.holdout import split_holdout
+from distilrnn.errors import InputError
 from distilrnn.evaluation.confidence import HEADER_KEY, confidence_quantiles, confidences
 from distilrnn.models.linear import Features, LinearClassifier, fit_weights, save_linear
 from distilrnn.params.common import SelectionParams
@@ -17,11 +22,57 @@ from distilrnn.params.linear import LinearParams
 from distilrnn.params.splits import DEV, HELD_OUT, TRAIN, evaluation_splits
 
 
-def train_linear(corpus: Path, output: Path, params: LinearParams, selection: SelectionParams) -> dict[str, Any]:
+@dataclass(frozen=True)
+class LinearTeacher:
+    """What a distilled classifier learns from."""
+
+    logits: Sequence[Path]
+    """logits.safetensors of the labelled sentences, of one teacher's run or of several, whose mean counts."""
+    pools: Sequence[Path] = ()
+    """Folders of unlabelled sentences."""
+    pool_logits: Sequence[Path] = ()
+    """Folders of shards, of each pool as many as there are teachers' runs."""
+    shards: int = 1
+
+    def labelled(self, summary: dict[str, Any]) -> np.ndarray:
+        """Log-probabilities of train's sentences, or the logits of a single run: float32 [sentences, classes]."""
+        sentences = {TRAIN: summary["splits"][TRAIN]["sentences"]}
+        runs = [load_logits(path, summary["hash"], summary["classes"], sentences)[0] for path in self.logits]
+        return average(runs)[TRAIN]
+
+    def unlabelled(self, summary: dict[str, Any]) -> Iterator[tuple[list[str], np.ndarray]]:
+        """The sentences of each pool, and what `labelled` gives for them; raises InputError."""
+        runs = len(self.logits)
+        if len(self.pool_logits) != runs * len(self.pools):
+            raise InputError(
+                f"--pool is given {len(self.pools)} times and --pool-logits {len(self.pool_logits)} times: name the "
+                "logits of each teacher for each pool"
+            )
+        for place, folder in enumerate(self.pools):
+            pool = read_pool(folder)
+            require_equal(pool.corpus_hash, summary["hash"], folder, "corpus")
+            sentences = list(read_sentences(folder))
+            members = []
+            for logits in self.pool_logits[place * runs : (place + 1) * runs]:
+                shards = [logits / shard_name(shard, self.shards) / FILE for shard in range(1, self.shards + 1)]
+                read = PoolLogits(shards, pool.hash, summary["classes"], len(sentences))
+                members.append({"pool": read.rows(np.arange(len(sentences)))})
+            yield sentences, average(members)["pool"]
+
+
+def train_linear(
+    corpus: Path,
+    output: Path,
+    params: LinearParams,
+    selection: SelectionParams,
+    teacher: LinearTeacher | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
     """Train the classifier, and write linear.safetensors, logits.safetensors and run.json into `output`.
 
-    It learns from the same part of train as a student, and the rest chooses the penalty: of equally accurate ones the
-    stronger.
+    It learns from the same part of train as a student, and the labels of the rest choose the penalty: of equally
+    accurate ones the stronger. With a teacher, its probabilities take the labels' place, and those of unlabelled
+    sentences come along. `seed` is the teacher's, and changes nothing else.
 
     Returns:
         What run.json holds.
@@ -39,12 +90,17 @@ def train_linear(corpus: Path, output: Path, params: LinearParams, selection: Se
     if selection.validation == "dev":
         validation = read_split(corpus / f"{DEV}.tsv", len(classes))
     sentences = [train[row].sentence for row in rows]
-    features = Features.fitted(sentences, params)
+    learned, targets = sentences, labels[rows]
+    if teacher is not None:
+        pools = list(teacher.unlabelled(summary))
+        learned = [*sentences, *(sentence for pool, _ in pools for sentence in pool)]
+        targets = softmax(np.concatenate([teacher.labelled(summary)[rows], *(logits for _, logits in pools)]), axis=1)
+    features = Features.fitted(learned, params)
     model, c, accuracy = _fit_best(
         classes,
         features,
-        sentences,
-        labels[rows],
+        learned,
+        targets,
         [example.sentence for example in validation],
         np.array([example.label for example in validation]),
         sorted(params.c),
@@ -57,12 +113,13 @@ def train_linear(corpus: Path, output: Path, params: LinearParams, selection: Se
         "linear": params.model_dump(mode="json"),
         "selection": selection.model_dump(mode="json"),
         "c": c,
-        "seed": 0,
+        "seed": seed,
+        "teacher_logits_hash": [file_hash(path) for path in (teacher.logits if teacher else ())],
         HEADER_KEY: confidence_quantiles(confidences(held_out)),
     }
     checkpoint = output / "linear.safetensors"
     save_linear(checkpoint, model, header)
-    names = {"corpus_hash": summary["hash"], "classes": classes, "system": "linear", "seed": 0}
+    names = {"corpus_hash": summary["hash"], "classes": classes, "system": "linear", "seed": seed}
     counts = {split: summary["splits"][split]["sentences"] for split in evaluation_splits(summary["splits"])}
     with written_logits(output / FILE, {**counts, HELD_OUT: len(held_out)}, names) as logits:
         logits.pop(HELD_OUT)[:] = held_out
@@ -70,7 +127,8 @@ def train_linear(corpus: Path, output: Path, params: LinearParams, selection: Se
             values[:] = model.logits([e.sentence for e in read_split(corpus / f"{split}.tsv", len(classes))])
     run = {
         "kind": "linear",
-        "seed": 0,
+        "seed": seed,
+        "sentences": len(learned),
         "best_epoch": None,
         "c": c,
         "validation": selection.validation,

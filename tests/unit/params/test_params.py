@@ -210,6 +210,7 @@ def test_systems_are_named_in_the_order_of_the_table():
         ("lora-big", "teacher", "big", None, (7,)),
         ("distilrnn-big", "distilled", "big", "rnn", (3, 4)),
         ("distilgru-big", "distilled", "big", "gru", (3, 4)),
+        ("distillinear-big", "linear", "big", None, (7,)),
         ("rnn", "baseline", None, "rnn", (3, 4)),
         ("gru", "baseline", None, "gru", (3, 4)),
         ("linear", "linear", None, None, (0,)),

@@ -51,7 +51,9 @@ def test_lists_make_every_combination():
 
 def test_without_lists_nothing_changes():
     assert list(experiment().students) == ["rnn"]
-    assert [system.label for system in layout.systems(experiment())] == ["lora-tiny", "distilrnn-tiny", "rnn", "linear"]
+    assert [system.label for system in layout.systems(experiment())] == [
+        "lora-tiny", "distilrnn-tiny", "distillinear-tiny", "rnn", "linear"
+    ]  # fmt: skip
 
 
 def test_the_baseline_is_not_repeated_for_what_only_distillation_knows():
@@ -67,8 +69,8 @@ def test_every_student_learns_from_every_teacher():
         f"temperature={t},teacher.rank={rank}" for t in (1, 2) for rank in (2, 4)
     ]  # fmt: skip
     folders = {layout.checkpoint_folder(layout.root(made), s, seed) for s, seed in layout.runs(made)}
-    assert len(folders) == 2 + 4 * 2 + 2 + 1
-    assert len({system.label for system in layout.systems(made)}) == 8
+    assert len(folders) == 2 + 4 * 2 + 2 + 3
+    assert len({system.label for system in layout.systems(made)}) == 10
 
 
 def test_a_parameter_that_is_a_list_by_nature_is_one_value():
@@ -135,7 +137,13 @@ def test_the_best_on_validation_is_chosen_and_a_student_of_the_chosen_teacher():
     validation["distilrnn-tiny/temperature=2,teacher.rank=4"] = 0.6
     validation["distilrnn-tiny/temperature=1,teacher.rank=2"] = 0.9  # better, but of a teacher that was not chosen
     chosen = [system.label for system in select_variants(systems, validation)]
-    assert chosen == ["lora-tiny/rank=4", "distilrnn-tiny/temperature=2,teacher.rank=4", "rnn", "linear"]
+    assert chosen == [
+        "lora-tiny/rank=4",
+        "distilrnn-tiny/temperature=2,teacher.rank=4",
+        "distillinear-tiny/teacher.rank=4",
+        "rnn",
+        "linear",
+    ]
 
 
 def test_of_equals_the_first_is_chosen():
@@ -153,6 +161,7 @@ def test_what_was_trained_is_read_for_the_choice(tmp_path):
     assert [system.label for system in compared_systems(made, tmp_path)] == [
         "lora-tiny",
         "distilrnn-tiny/temperature=2",
+        "distillinear-tiny",
         "rnn",
         "linear",
     ]
@@ -216,4 +225,13 @@ def test_an_ensemble_is_every_run_of_its_teachers():
         teacher={"seeds": [3, 4], "tuning": {"rank": [2, 4]}}, student={"ensembles": {"all": ["tiny"]}}
     )  # fmt: skip
     assert made.members("all") == [(f"tiny/rank={rank}", seed) for rank in (2, 4) for seed in (3, 4)]
-    assert made.system_names() == ["lora-tiny", "ensemble-all", "distilrnn-tiny", "distilrnn-all", "rnn", "linear"]
+    assert made.system_names() == [
+        "lora-tiny",
+        "ensemble-all",
+        "distilrnn-tiny",
+        "distilrnn-all",
+        "distillinear-tiny",
+        "distillinear-all",
+        "rnn",
+        "linear",
+    ]

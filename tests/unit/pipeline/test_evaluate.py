@@ -165,10 +165,10 @@ def test_every_file_is_written_and_means_what_it_says(tmp_path, classes):
     metrics, statistics = evaluate_experiment(params)
     assert read_json(tmp_path / "metrics.json") == metrics
     assert read_json(tmp_path / "statistics.json") == statistics
-    names = ["majority", "lora-tiny", "distilrnn-tiny", "rnn", "linear"]
+    names = ["majority", "lora-tiny", "distilrnn-tiny", "distillinear-tiny", "rnn", "linear"]
     assert list(metrics) == names
     assert {path.stem for path in (tmp_path / "metrics").iterdir()} == set(names)
-    assert {path.stem for path in (tmp_path / "curves").iterdir()} == set(names[1:-1])
+    assert {path.stem for path in (tmp_path / "curves").iterdir()} == {"lora-tiny", "distilrnn-tiny", "rnn"}
     for system in layout.systems(make_experiment()):
         detail = read_json(tmp_path / "metrics" / f"{system.name}.json")
         identity = (system.name, system.kind, system.teacher, system.student)
@@ -246,12 +246,14 @@ def test_the_claims_are_teacher_over_distilled_over_baseline_on_each_split(folde
         ("lora-tiny", "distilrnn-tiny", "out_of_domain_dev"),
         ("distilrnn-tiny", "rnn", "in_domain_dev"),
         ("distilrnn-tiny", "rnn", "out_of_domain_dev"),
+        ("distilrnn-tiny", "distillinear-tiny", "in_domain_dev"),
+        ("distilrnn-tiny", "distillinear-tiny", "out_of_domain_dev"),
         ("distilrnn-tiny", "linear", "in_domain_dev"),
         ("distilrnn-tiny", "linear", "out_of_domain_dev"),
         ("distilrnn-tiny", "majority", "in_domain_dev"),
         ("distilrnn-tiny", "majority", "out_of_domain_dev"),
     ]
-    assert [c["family"] for c in statistics["claims"]] == ["order"] * 4 + ["control"] * 4
+    assert [c["family"] for c in statistics["claims"]] == ["order"] * 4 + ["control"] * 6
     assert statistics["claims"][0]["verdict"] == "holds"
     first = statistics["claims"][0]["mcnemar"]["by_seed"]
     assert [(test["better"], test["worse"]) for test in first] == [(2, 0), (3, 1), (2, 5)]
@@ -281,7 +283,11 @@ def test_every_student_is_compared_with_every_teacher():
     assert orders[2].pairs == [(4, 0), (4, 1), (4, 5)]
     controls = [(hypothesis.better.name, hypothesis.worse.name) for hypothesis in found if hypothesis not in orders]
     students = ["distilrnn-tiny", "distilrnn-other", "distilgru-tiny", "distilgru-other"]
-    assert controls == [(student, control) for student in students for control in ("linear", "majority")]
+    assert controls == [
+        (student, control)
+        for student in students
+        for control in (f"distillinear-{student.partition('-')[2]}", "linear", "majority")
+    ]
     assert found[-1].pairs == [(0, 0), (1, 0), (5, 0)]
 
 
@@ -308,7 +314,7 @@ def test_twice_the_same_bytes(folder):
     first = written(folder)
     evaluate_experiment(folder / "params.json")
     assert written(folder) == first
-    assert len(first) == 2 + 5 + 3
+    assert len(first) == 2 + 6 + 3
 
 
 def test_logits_in_another_order_are_put_back_by_id(folder):
@@ -411,7 +417,7 @@ def test_the_script_prints_a_summary_of_80_columns(folder):
     assert max(map(len, lines)) <= 80
     for name in ("majority", "lora-tiny", "distilrnn-tiny", "rnn"):
         assert any(name in line for line in lines)
-    assert " ".join(done.stdout.split()).count(" points (") == 8
+    assert " ".join(done.stdout.split()).count(" points (") == 10
 
 
 def test_the_script_exits_with_2_on_bad_input(folder):

@@ -1,19 +1,25 @@
 """The rule linear on the small experiment: what it learns from, chooses and writes."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 
-from distilrnn.artifacts.files import read_json
+from distilrnn.artifacts.files import read_json, write_json
 from distilrnn.artifacts.layout import LINEAR_FILES
 from distilrnn.artifacts.logits import load_logits
+from distilrnn.artifacts.tensors import streamed_tensors
+from distilrnn.artifacts.transfer import Pool, PoolCounts, shard_name, shard_rows
 from distilrnn.data.corpus import read_split, read_summary
 from distilrnn.data.holdout import split_holdout
+from distilrnn.errors import InputError
 from distilrnn.inference import load_predictor
+from distilrnn.models.linear import Features, LinearClassifier, fit_weights
 from distilrnn.params.common import SelectionParams
 from distilrnn.params.linear import LinearParams
-from distilrnn.pipeline.linear import train_linear
+from distilrnn.pipeline.linear import LinearTeacher, train_linear
 from tiny import SELECTION
 
 PARAMS = LinearParams(c=(100.0, 0.001, 1.0))
@@ -88,3 +94,51 @@ def test_twice_the_same_bytes(tiny, made, tmp_path):
     train_linear(tiny.corpus, tmp_path, PARAMS, SELECTION)
     for name in ("linear.safetensors", "logits.safetensors"):
         assert (tmp_path / name).read_bytes() == (output / name).read_bytes()
+
+
+def pool_of(tiny, folder, sentences, shards):
+    """A pool with random logits of one run, in shards; returns the teacher and all logits."""
+    summary = read_summary(tiny.corpus)
+    (folder / "pool").mkdir()
+    (folder / "pool" / "sentences.txt").write_text("".join(f"{sentence}\n" for sentence in sentences))
+    pool = Pool({}, "ef" * 32, summary["hash"], PoolCounts(sentences=len(sentences)))
+    write_json(folder / "pool" / "transfer.json", pool.to_json())
+    logits = np.random.default_rng(0).normal(size=(len(sentences), 2)).astype(np.float32) * 5
+    for shard in range(shards):
+        rows = shard_rows(len(sentences), shard, shards)
+        path = folder / "logits" / shard_name(shard + 1, shards) / "logits.safetensors"
+        header = {"pool_hash": pool.hash, "first_row": rows.start, "classes": summary["classes"]}
+        shapes = {"logits": (np.dtype(np.float32), (len(rows), 2))}
+        with streamed_tensors(path, "transfer-logits", shapes, header) as arrays:
+            arrays["logits"][:] = logits[rows.start : rows.stop]
+    return LinearTeacher([tiny.logits], [folder / "pool"], [folder / "logits"], shards), logits
+
+
+def test_a_distilled_one_learns_the_teachers_probabilities_of_labelled_and_unlabelled_sentences(tiny, tmp_path):
+    unlabelled = [f"The zebra number {number} grazes." for number in range(30)]
+    teacher, logits = pool_of(tiny, tmp_path, unlabelled, 3)
+    params = LinearParams(c=(1000.0,))
+    run = train_linear(tiny.corpus, tmp_path / "out", params, SELECTION, teacher, 7)
+    train = read_split(tiny.corpus / "in_domain_train.tsv")
+    rows, _ = split_holdout(np.array([example.label for example in train]), SELECTION)
+    assert run["sentences"] == len(rows) + 30 and run["seed"] == 7
+    summary = read_summary(tiny.corpus)
+    of_train, _ = load_logits(tiny.logits, summary["hash"], summary["classes"], {"in_domain_train": len(train)})
+    sentences = [*(train[row].sentence for row in rows), *unlabelled]
+    targets = softmax(np.concatenate([of_train["in_domain_train"][rows], logits]), axis=1)
+    features = Features.fitted(sentences, params)
+    wanted = LinearClassifier(summary["classes"], features, *fit_weights(features.of(sentences), targets, 1000.0))
+    found = load_predictor(tmp_path / "out" / "linear.safetensors")
+    np.testing.assert_array_equal(found.logits(sentences), wanted.logits(sentences))
+    assert "zebra" in found.features.vectorizers["words"].vocabulary
+
+
+def test_pools_and_logits_that_do_not_belong_together_are_refused(tiny, tmp_path):
+    teacher, _ = pool_of(tiny, tmp_path, ["One zebra.", "Two zebras."], 1)
+    with pytest.raises(InputError, match="--pool-logits 0 times"):
+        train_linear(tiny.corpus, tmp_path / "out", PARAMS, SELECTION, replace(teacher, pool_logits=()))
+    about = read_json(tmp_path / "pool" / "transfer.json")
+    write_json(tmp_path / "pool" / "transfer.json", about | {"corpus_hash": "cd" * 32})
+    with pytest.raises(InputError, match="another corpus"):
+        train_linear(tiny.corpus, tmp_path / "out", PARAMS, SELECTION, teacher)
+    assert not (tmp_path / "out").exists()

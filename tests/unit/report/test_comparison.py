@@ -36,7 +36,8 @@ def lines_of(comparison, width=80):
 def test_a_row_for_each_system_and_the_majority_class_first(five):
     rows = [row.system for row in compare(five).rows]
     assert rows == [
-        "majority", "lora-gpt2", "lora-gpt2-medium", "distilrnn-gpt2", "distilrnn-gpt2-medium", "rnn", "linear"
+        "majority", "lora-gpt2", "lora-gpt2-medium", "distilrnn-gpt2", "distilrnn-gpt2-medium",
+        "distillinear-gpt2", "distillinear-gpt2-medium", "rnn", "linear",
     ]  # fmt: skip
     assert [row.title for row in compare(five).rows] == [
         "Majority class",
@@ -44,6 +45,8 @@ def test_a_row_for_each_system_and_the_majority_class_first(five):
         "Teacher gpt2-medium (LoRA)",
         "RNN distilled from gpt2",
         "RNN distilled from gpt2-medium",
+        "Linear distilled from gpt2",
+        "Linear distilled from gpt2-medium",
         "RNN on labels",
         "Linear on labels",
     ]
@@ -123,7 +126,7 @@ def test_json_holds_unrounded_numbers(five):
 
 def test_verdict_sentences_stand_below_every_form_of_the_table(five):
     comparison = compare(five)
-    assert len(comparison.sentences) == len(five.claims) == 2 * (2 * 2 + 2 * 2)
+    assert len(comparison.sentences) == len(five.claims) == 2 * (2 * 2 + 2 * 3)
     assert all(f"- {sentence}\n" in to_markdown(comparison) for sentence in comparison.sentences)
     printed = " ".join(" ".join(lines_of(comparison)).split())
     assert all(sentence in printed for sentence in comparison.sentences)

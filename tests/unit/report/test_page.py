@@ -137,7 +137,7 @@ def test_numbers_of_the_page_are_those_of_the_files(written, page):
     for name, metrics in results.metrics.items():
         assert rows[results.titles[name]][3].startswith(f"{100 * metrics['in_domain_dev']['accuracy']:.1f}")
     runs = page.tables["Every run (training and validation accuracy at the best epoch)"][1:]
-    assert len(runs) == 2 + 2 + 5 + 5 + 5 + 1
+    assert len(runs) == 2 + 2 + 5 + 5 + 2 + 2 + 5 + 1
     assert runs[-1][:3] == ["Linear on labels", "0", "–"]
     last = results.details["rnn"]["seeds"]["4"]
     assert runs[-2][:3] == ["RNN on labels", "4", str(last["best_epoch"])]
