@@ -203,7 +203,7 @@ def cascade_figure(found: Sequence[Costed], split: str) -> Figure:
         accuracy = np.array([100 * point.accuracy for point in one.cascade.points])
         shares = np.array([100 * point.handed_on for point in one.cascade.points])
         for axes, xs in ((by_share, shares), (by_time, np.array(one.milliseconds))):
-            axes.plot(xs, accuracy, linewidth=1.5, label=f"{one.title}, then {one.teacher}", **style)
+            axes.plot(xs, accuracy, linewidth=1.5, label=wrapped(f"{one.title}, then its teacher", 60), **style)
             std = [100 * (point.accuracy_std or 0) for point in one.cascade.points]
             axes.fill_between(xs, accuracy - std, accuracy + std, color=style["color"], alpha=0.15, linewidth=0)
             at = one.recommended
@@ -222,7 +222,7 @@ def cascade_figure(found: Sequence[Costed], split: str) -> Figure:
     by_time.set_xlabel("Time for one sentence (ms)")
     by_share.set_ylabel("Accuracy (%)")
     write_title(figure, f"The student answers where it is sure ({split_title(split)})")
-    write_legend(figure, by_share, 1 if any(len(one.title + one.teacher) > 40 for one in found) else 2)
+    write_legend(figure, by_share, 1 if any(len(one.title) > 24 for one in found) else 2)
     return fix_layout(figure)
 
 
