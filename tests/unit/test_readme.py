@@ -23,8 +23,14 @@ def quoted_rows():
             yield linked, cells(line)
 
 
+def in_order(row, found):
+    """Whether the cells of `row` occur among those of `found`, in their order."""
+    rest = iter(found)
+    return all(cell in rest for cell in row)
+
+
 def test_the_readme_shows_results():
-    assert {linked for linked, _ in quoted_rows()} >= {"docs/results/demo/table.md", "results/gemma-corrected/table.md"}
+    assert {linked for linked, _ in quoted_rows()} >= {"docs/results/demo/table.md"}
 
 
 @pytest.mark.parametrize(
@@ -32,7 +38,7 @@ def test_the_readme_shows_results():
 )
 def test_every_row_of_the_readme_is_a_row_of_its_table(linked, row):
     table = [cells(line) for line in (ROOT / linked).read_text(encoding="utf-8").splitlines() if line.startswith("|")]
-    assert row in [[found[0], *found[3:]] for found in table]
+    assert any(in_order(row, found) for found in table)
 
 
 def test_every_file_that_the_readme_links_is_there():

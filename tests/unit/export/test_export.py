@@ -412,14 +412,6 @@ def test_other_files_are_refused_in_one_sentence(tiny, workplace, export):
 # The README's examples
 
 
-def test_the_readme_quotes_the_examples():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for name in ("predict.py", "predict_onnx.py"):
-        text = (ROOT / "examples" / name).read_text(encoding="utf-8")
-        code = text.split('"""\n\n', 1)[1]
-        assert f"```python\n{code}```" in readme, f"README.md does not quote examples/{name} as it is"
-
-
 def test_the_examples_say_what_predict_says(tiny, exported):
     sentences = sentences_of(tiny)[:5]
     wanted = load_predictor(tiny.student / "student.safetensors").probabilities(sentences)
