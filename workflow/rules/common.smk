@@ -200,6 +200,21 @@ def vectors_of(student):
     return files.vectors_files(ROOT, name) if name else []
 
 
+def encoder_of(student):
+    """The files of a student's pre-trained encoder: none, or those that it shares with others."""
+    name = EXPERIMENT.encoder_name(student)
+    return files.encoder_files(ROOT, name) if name else []
+
+
+def encoder_options(given):
+    return f"--encoder {given[0]}" if given else ""
+
+
+def encoder_pool_tokens(wildcards):
+    student = EXPERIMENT.students[wildcards.student]
+    return [file for source in student.transfer for file in files.pool_token_files(ROOT, source, student.tokenizer)]
+
+
 def vectors_options(student, given):
     if not given:
         return ""

@@ -29,7 +29,39 @@ rule vectors:
         output=lambda w, output: folder(output),
     shell:
         "python workflow/scripts/vectors.py --tokens {params.tokens} --source {params.source} --size {params.size}"
-        " --output {params.output} > {log} 2>&1"
+        " --output {params.output} 2>&1 | tee {log}"
+
+
+rule encoder:
+    message:
+        "Pre-trained encoder of student {wildcards.student}"
+    input:
+        tokens=tokens_of_student,
+        pool_tokens=encoder_pool_tokens,
+        vectors=lambda w: vectors_of(EXPERIMENT.students[w.student]),
+    output:
+        files.encoder_files(ROOT, "{student}"),
+    log:
+        f"{LOGS}/encoder/{{student}}.log",
+    conda:
+        "../envs/distilrnn.yaml"
+    threads: lambda w: sizes.threads(is_small_student(w))
+    resources:
+        gpu=lambda w: sizes.gpus(is_small_student(w)),
+        mem_mb=8000,
+        runtime=720,
+    params:
+        code=code_version("encoder"),
+        options=lambda w: options(
+            EXPERIMENT.students[w.student].model, EXPERIMENT.students[w.student].pretraining, EXPERIMENT.selection
+        ),
+        pools=lambda w, input: " ".join(f"--pool-tokens {place}" for place in folders(input.pool_tokens)),
+        vectors=lambda w, input: vectors_options(EXPERIMENT.students[w.student], input.vectors),
+        tokens=lambda w, input: folder(input.tokens),
+        output=lambda w, output: folder(output),
+    shell:
+        "python workflow/scripts/encoder.py {params.options} {params.pools} {params.vectors} --tokens {params.tokens}"
+        " --threads {threads} --gpus {resources.gpu} --output {params.output} > {log} 2>&1"
 
 
 rule student:
@@ -42,6 +74,7 @@ rule student:
         pools=pools_of_student,
         pool_tokens=pool_tokens_of_student,
         pool_logits=pool_logits_of_student,
+        encoder=lambda w: encoder_of(EXPERIMENT.students[w.student]),
     output:
         files.student_files(ROOT, "{student}", "{teacher}", "{seed}"),
     log:
@@ -60,12 +93,13 @@ rule student:
         ),
         distil=lambda w: options(EXPERIMENT.students[w.student].distil),
         vectors=lambda w, input: vectors_options(EXPERIMENT.students[w.student], input.vectors),
+        encoder=lambda w, input: encoder_options(input.encoder),
         teacher_logits=lambda w, input: " ".join(f"--teacher-logits {file}" for file in input.teacher),
         transfer=transfer_of_student,
         tokens=lambda w, input: folder(input.tokens),
         output=lambda w, output: folder(output),
     shell:
-        "python workflow/scripts/student.py {params.options} {params.distil} {params.teacher_logits} {params.vectors} {params.transfer}"
+        "python workflow/scripts/student.py {params.options} {params.distil} {params.teacher_logits} {params.vectors} {params.encoder} {params.transfer}"
         " --tokens {params.tokens} --seed {wildcards.seed} --threads {threads} --gpus {resources.gpu}"
         " --output {params.output} > {log} 2>&1"
 
@@ -76,6 +110,7 @@ rule baseline:
     input:
         tokens=tokens_of_baseline,
         vectors=lambda w: vectors_of(EXPERIMENT.baselines[w.student]),
+        encoder=lambda w: encoder_of(EXPERIMENT.baselines[w.student]),
     output:
         files.baseline_files(ROOT, "{student}", "{seed}"),
     log:
@@ -93,8 +128,9 @@ rule baseline:
             EXPERIMENT.baselines[w.student].model, EXPERIMENT.baselines[w.student].training, EXPERIMENT.selection
         ),
         vectors=lambda w, input: vectors_options(EXPERIMENT.baselines[w.student], input.vectors),
+        encoder=lambda w, input: encoder_options(input.encoder),
         tokens=lambda w, input: folder(input.tokens),
         output=lambda w, output: folder(output),
     shell:
-        "python workflow/scripts/student.py {params.options} {params.vectors} --tokens {params.tokens} --seed {wildcards.seed}"
+        "python workflow/scripts/student.py {params.options} {params.vectors} {params.encoder} --tokens {params.tokens} --seed {wildcards.seed}"
         " --threads {threads} --gpus {resources.gpu} --output {params.output} > {log} 2>&1"

@@ -23,6 +23,7 @@ def main(
         Path | None, typer.Option(help="vectors.safetensors that the embedding begins with [default: random].")
     ] = None,
     freeze_vectors: Annotated[bool, typer.Option(help="Leave the embedding as it begins.")] = False,
+    encoder: Annotated[Path | None, typer.Option(help="encoder.safetensors to begin with [default: random].")] = None,
     pool: Annotated[list[Path], typer.Option(help="Folder of unlabelled sentences to learn from.")] = [],  # noqa: B006
     pool_tokens: Annotated[list[Path], typer.Option(help="Folder of the tokens of each --pool.")] = [],  # noqa: B006
     pool_logits: Annotated[
@@ -46,23 +47,12 @@ def main(
     from distilrnn.runtime.gpu_leases import leased
 
     with leased(gpus):
+        from distilrnn.pipeline.start import StartingPoint
         from distilrnn.pipeline.student import TransferInputs, train_student
 
+        start = StartingPoint(vectors, freeze_vectors, encoder)
         pools = TransferInputs(pool, pool_tokens, pool_logits, shards, balance, transfer_seed) if pool else None
-        train_student(
-            tokens,
-            teacher_logits,
-            output,
-            seed,
-            threads,
-            model,
-            training,
-            selection,
-            distil,
-            vectors,
-            freeze_vectors,
-            pools,
-        )
+        train_student(tokens, teacher_logits, output, seed, threads, model, training, selection, distil, start, pools)
 
 
 if __name__ == "__main__":

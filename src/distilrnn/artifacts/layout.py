@@ -12,6 +12,7 @@ results/<experiment>/
     transfer/<source>/{sentences.txt,keys.safetensors,transfer.json}
     transfer_tokens/<source>/<tokenizer>/{tokens.safetensors,tokens.json}
     logits/transfer/<source>/<teacher>/seed<k>/shard<i>-of-<n>/{logits.safetensors,run.json}
+    encoders/<student>/{encoder.safetensors,curves.csv,run.json}           pre-trained encoders, shared by all seeds
     students/<student>/<teacher>/seed<k>/{student.safetensors,logits.safetensors,curves.csv,run.json}
     baselines/<student>/seed<k>/{...the same four}
     linear/<teacher>/seed<k>/{linear.safetensors,logits.safetensors,run.json}
@@ -37,6 +38,7 @@ STUDENT_FILES = ("student.safetensors", "logits.safetensors", "curves.csv", "run
 LINEAR_FILES = ("linear.safetensors", "logits.safetensors", "run.json")
 TOKENIZER_FILES = ("tokenizer.json", "run.json")
 VECTORS_FILES = ("vectors.safetensors", "run.json")
+ENCODER_FILES = ("encoder.safetensors", "curves.csv", "run.json")
 EXPORT_FILES = ("student.onnx", "student.int8.onnx", "tokenizer.json", "export.json")
 
 

@@ -51,7 +51,7 @@ def make(
 
     Cores and GPUs come from profiles/local, or from the profile that the variable SNAKEMAKE_PROFILE names.
     """
-    from distilrnn.orchestration.stages import make_folders, targets
+    from distilrnn.orchestration.stages import STAGES, make_folders, targets
     from distilrnn.params.experiment import read_experiment
 
     experiment = read_experiment(params)
@@ -61,7 +61,17 @@ def make(
         print(f"{stage}: nothing to make")
         return
     profile = [] if os.environ.get("SNAKEMAKE_PROFILE") else ["--profile", PROFILE]
-    command = ["snakemake", *profile, "--configfile", str(params), "--allowed-rules", stage, "--", *files]
+    command = [
+        "snakemake",
+        *profile,
+        "--configfile",
+        str(params),
+        "--allowed-rules",
+        stage,
+        *STAGES[stage].also,
+        "--",
+        *files,
+    ]
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-m", *command])

@@ -59,6 +59,18 @@ class Student(nn.Module):
         indices = torch.searchsorted(self.token_ids, ids)
         return self.head(self.dropout(self._pool(indices, lengths)))
 
+    def states(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        """Ids [sentences, tokens] and lengths to the last layer's states [sentences, tokens, hidden x directions].
+
+        What stands behind a sentence's end is undefined; the backward direction begins at the last real token.
+        """
+        indices = torch.searchsorted(self.token_ids, ids)
+        if not self.params.bidirectional:
+            return self._states(indices)
+        vectors = self.dropout(self.embedding(indices))
+        packed = pack_padded_sequence(vectors, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        return pad_packed_sequence(self.recurrent(packed)[0], batch_first=True, total_length=ids.shape[1])[0]
+
     def _pool(self, indices: Tensor, lengths: Tensor) -> Tensor:
         """Rows of the embedding [sentences, tokens] to pooled states [sentences, hidden]."""
         if self.params.bidirectional and self.params.pooling == "last_step":
@@ -98,6 +110,11 @@ class Student(nn.Module):
         # Each new size of a product costs time and memory; no position refers to the rows that are added.
         distinct = F.pad(distinct, (0, -len(distinct) % ROW_MULTIPLE))
         return rnn_forward(self.recurrent, self.embedding(distinct), positions)
+
+    @torch.no_grad()
+    def add_biases(self, biases: np.ndarray) -> None:
+        """Add to the head's bias, and so to all logits, `biases`, float32 [classes]."""
+        self.head.bias += torch.from_numpy(biases).to(self.head.bias)
 
     def count_parameters(self, vocabulary: int) -> dict[str, int]:
         """Parameters with an embedding of the full vocabulary, and those that are stored."""

@@ -31,6 +31,12 @@ class TokenVectors:
         rows[found] = self.vectors[place[found]]
         return rows
 
+    def updated(self, newer: "TokenVectors") -> "TokenVectors":
+        """These vectors, but `newer` ones where there are some."""
+        token_ids = np.union1d(self.token_ids, newer.token_ids)
+        rows = np.empty((len(token_ids), newer.vectors.shape[1]), np.float32)
+        return TokenVectors(token_ids, newer.fill(token_ids, self.fill(token_ids, rows)))
+
 
 def load_vectors(path: Path, tokenizer_hash: str, width: int) -> tuple[TokenVectors, dict[str, Any]]:
     """The vectors that the rule vectors wrote, and their header; raises InputError where they fit another student."""

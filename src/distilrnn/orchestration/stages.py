@@ -43,6 +43,11 @@ def vectors_files(folder: Path, student: str) -> list[str]:
     return in_folder(folder / "vectors" / student, layout.VECTORS_FILES)
 
 
+def encoder_files(folder: Path, student: str) -> list[str]:
+    """The pre-trained encoder of one student, or of several."""
+    return in_folder(folder / "encoders" / student, layout.ENCODER_FILES)
+
+
 def token_files(folder: Path, tokenizer: str, splits: Iterable[str]) -> list[str]:
     """The corpus as one tokenizer sees it."""
     return in_folder(folder / "tokens" / tokenizer, [*(f"{split}.arrow" for split in splits), *TOKEN_FILES])
@@ -192,6 +197,8 @@ class Stage:
     """What it is run for, once each: bases, tokenizers, teachers or students; it is run once where there is no name."""
     folder: str | None = None
     """Where it may have nothing to make: the folder of results/<experiment> that DVC expects all the same."""
+    also: tuple[str, ...] = ()
+    """Rules that it may need too, where DVC cannot depend on what only some experiments have."""
 
 
 STAGES = {
@@ -201,6 +208,7 @@ STAGES = {
     "tokenizer": Stage(
         lambda e, _: [file for name in e.tokenize.learned for file in tokenizer_files(layout.root(e), name)],
         folder="tokenizers",
+        also=("transfer",),
     ),
     "tokens": Stage(
         lambda e, tokenizer: token_files(layout.root(e), tokenizer, e.corpus.splits),
@@ -214,6 +222,9 @@ STAGES = {
     "transfer": Stage(lambda e, source: pool_files(layout.root(e), source), lambda e: e.transfer.sources),
     "transfer_tokens": Stage(_pool_tokens, lambda e: e.transfer.sources),
     "transfer_logits": Stage(_pool_logits, lambda e: e.transfer.sources),
+    "encoder": Stage(
+        lambda e, _: [file for name in e.encoders for file in encoder_files(layout.root(e), name)], folder="encoders"
+    ),
     "student": Stage(_student_runs, lambda e: e.student_entries),
     "baseline": Stage(_baseline_runs, lambda e: e.student_entries),
     "linear": Stage(lambda e, _: _linear_runs(e)),

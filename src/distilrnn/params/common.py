@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 NAME_CHARACTERS = "letters, digits, '.', '_' and '-', beginning with a letter or digit"
 RESERVED_NAMES = frozenset({"majority", "labels", "seed", "transfer"})
@@ -99,3 +99,22 @@ class SelectionParams(Section):
         "mcc",
         description="What is best: highest accuracy (the reference), Matthews correlation or mean F1, lowest loss.",
     )
+    threshold: Literal["argmax", "tuned"] = Field(
+        "argmax",
+        description="Where a student decides between classes: at the highest logit, or after class biases that make "
+        "the metric highest on the held-out sentences (mcc, where the metric is loss).",
+    )
+
+    @model_validator(mode="after")
+    def _tuned_on_what_is_not_reported(self) -> "SelectionParams":
+        if self.threshold == "tuned" and self.validation == "dev":
+            raise ValueError(
+                "threshold is tuned and validation dev: the threshold would be chosen on the reported set; set "
+                "validation to train_holdout"
+            )
+        return self
+
+    @property
+    def decision_metric(self) -> str:
+        """What a tuned threshold makes highest."""
+        return "mcc" if self.metric == "loss" else self.metric

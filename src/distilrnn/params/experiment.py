@@ -152,12 +152,28 @@ class Experiment(Section):
         return self
 
     @model_validator(mode="after")
+    def _tokenizers_sources_exist(self) -> "Experiment":
+        for name, tokenizer in self.tokenize.learned.items():
+            for source in tokenizer.transfer:
+                if source not in self.transfer.sources:
+                    raise ValueError(
+                        f"tokenize.tokenizers.{name}.transfer names {source!r}, which transfer.sources does not have: "
+                        f"{known(self.transfer.sources)}"
+                    )
+        return self
+
+    @model_validator(mode="after")
     def _vectors_exist(self) -> "Experiment":
         for name, student in self.students.items():
             if not student.vectors.source and not student.vectors.tune:
                 raise ValueError(
                     f"students.{name}.vectors.tune is false, but they have no source: an embedding that is random and "
                     "never trained says nothing; name a source, or tune it"
+                )
+            if student.pretraining is not None and student.model.bidirectional and student.model.layers > 1:
+                raise ValueError(
+                    f"students.{name}.pretraining is set, but with {student.model.layers} bidirectional layers each "
+                    "word would see itself: set model.layers to 1, or bidirectional to false"
                 )
         return self
 
@@ -172,6 +188,18 @@ class Experiment(Section):
     def vectors(self) -> dict[str, StudentParams]:
         """The students that pre-trained vectors are mapped for, one of those that share them."""
         return {name: student for name, student in self.students.items() if self.vectors_name(student) == name}
+
+    def encoder_name(self, student: StudentParams) -> str | None:
+        """The name under which a student's pre-trained encoder lies: that of the first student with the same one."""
+        if student.pretraining is None:
+            return None
+        wanted = _encoder_key(student)
+        return next(name for name, other in self.students.items() if _encoder_key(other) == wanted)
+
+    @property
+    def encoders(self) -> dict[str, StudentParams]:
+        """The students whose encoders are pre-trained, one of those that share one."""
+        return {name: student for name, student in self.students.items() if self.encoder_name(student) == name}
 
     @property
     def teacher_entries(self) -> list[str]:
@@ -255,6 +283,11 @@ class Experiment(Section):
 
 def _vectors_key(student: StudentParams) -> tuple[str, str | None, int]:
     return student.tokenizer, student.vectors.source, student.model.embedding
+
+
+def _encoder_key(student: StudentParams) -> tuple[Any, ...]:
+    model = student.model.model_copy(update={"pooling": "last_token"})  # an encoder has no pooling
+    return student.tokenizer, student.vectors, model, student.pretraining, student.transfer
 
 
 def known(names: Mapping[str, Any] | list[str]) -> str:

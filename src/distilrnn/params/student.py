@@ -45,6 +45,19 @@ class VectorsParams(Section):
     tune: bool = Field(True, description="Whether training moves the embedding.")
 
 
+class PretrainingParams(TrainingParams):
+    """How a student's encoder is trained as a language model before it learns to classify."""
+
+    epochs: int = Field(5, ge=1, description="Passes over the sentences of train and transfer sources.")
+    batch_size: int = Field(64, ge=1, description="Sentences per optimizer step.")
+    schedule: Literal["constant", "linear"] = Field(
+        "linear", description="Learning rate over the run: constant, or linear decay to 0."
+    )
+    samples: int | None = Field(
+        None, ge=1, description="Words that a sampled softmax draws for each batch; none: the full softmax."
+    )
+
+
 class StudentParams(Section):
     """One student: distilled from every teacher and ensemble of teachers, and trained alone as the baseline."""
 
@@ -55,6 +68,9 @@ class StudentParams(Section):
     vectors: VectorsParams = VectorsParams()
     transfer: tuple[Name, ...] = Field(
         (), description="Names of transfer.sources to learn from beside the labelled sentences (distilled students)."
+    )
+    pretraining: PretrainingParams | None = Field(
+        None, description="Pre-training of the encoder as a language model; none: it begins at random."
     )
     ensembles: dict[Name, tuple[Name, ...]] = Field(
         {}, description="Ensembles of teachers to distil from too: the names of the teachers that are averaged."

@@ -1,5 +1,6 @@
 """What teacher and student stages share: the sentences to learn from, and the record of a run."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +56,9 @@ def write_run(
     device: Device,
     corpus_hash: str,
     checkpoint: Path,
-    vectors: dict[str, Any] | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write curves.csv and, last of all, run.json; `vectors` is the record of a student's pre-trained ones."""
+    """Write curves.csv and, last of all, run.json; `more` is written into it too, but for what is None."""
     best, last = history.curves[history.best_row], history.curves[-1]
     write_atomically(output / "curves.csv", to_csv(history.curves))
     write_json(
@@ -85,6 +86,6 @@ def write_run(
             "threads": device.threads,
             "corpus_hash": corpus_hash,
             "checkpoint_bytes": checkpoint.stat().st_size,
-            **({} if vectors is None else {"vectors": vectors}),
+            **{key: value for key, value in (more or {}).items() if value is not None},
         },
     )

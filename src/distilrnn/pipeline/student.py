@@ -14,13 +14,12 @@ from distilrnn.data.long_texts import text_limit
 from distilrnn.errors import InputError
 from distilrnn.evaluation.confidence import HEADER_KEY, confidence_quantiles, confidences
 from distilrnn.models.checkpoints import save_student
-from distilrnn.models.student import Student
-from distilrnn.models.vectors import load_vectors, starting_embeddings
 from distilrnn.params.common import SelectionParams, TrainingParams
 from distilrnn.params.splits import HELD_OUT, TRAIN, evaluation_splits
 from distilrnn.params.student import DistilParams, StudentModelParams
 from distilrnn.pipeline.common import code_of, train_and_validation_sets, write_run
 from distilrnn.pipeline.pools import TransferInputs, read_pools
+from distilrnn.pipeline.start import RANDOM, StartingPoint
 from distilrnn.runtime.device import multiplies_bf16, prepare
 from distilrnn.training.batch import Dataset, EncodedDataset
 from distilrnn.training.distillation import distil_objective
@@ -29,6 +28,7 @@ from distilrnn.training.losses import class_weights, label_objective
 from distilrnn.training.predict import predict_logits
 from distilrnn.training.progress import TrainingProgress
 from distilrnn.training.resume import ResumeFile, save_best_on_divergence
+from distilrnn.training.threshold import tune_biases
 from distilrnn.training.transfer import with_pools
 
 
@@ -42,15 +42,14 @@ def train_student(
     training: TrainingParams,
     selection: SelectionParams,
     distil: DistilParams,
-    vectors: Path | None = None,
-    freeze_vectors: bool = False,
+    start: StartingPoint = RANDOM,
     transfer: TransferInputs | None = None,
 ) -> None:
     """Train a student, and write student.safetensors, logits.safetensors, curves.csv and run.json into `output`.
 
     It learns from the mean probabilities of the teachers whose logits are given; from the labels where none are. With
-    `transfer`, it learns from unlabelled sentences too. Its embedding begins with the vectors in the file `vectors`,
-    where one is given, and may be left as it begins. Raises InputError.
+    `transfer`, it learns from unlabelled sentences too. It begins with the vectors or the encoder that
+    `start` names. Raises InputError.
     """
     summary = read_summary(tokens)
     classes = summary["classes"]
@@ -70,13 +69,8 @@ def train_student(
     # Ids of the dev sets have rows too, but training never moves them: they stay what a full embedding would hold.
     of_pools = [pool.tokens.token_ids for pool in pools]
     token_ids = reduce(np.union1d, [used_token_ids(tokens, summary["splits"]), [summary["pad_id"]], *of_pools])
-    given, about_vectors = None, None
-    if vectors is not None:
-        given, said = load_vectors(vectors, summary["tokenizer_hash"], model.embedding)
-        about_vectors = {key: said[key] for key in ("source", "with_vector", "entries", "train_coverage")}
-    starting = starting_embeddings(seed, token_ids, model.embedding, given)
-    student = Student(token_ids, len(classes), model, seed, starting).to(device.name)
-    student.embedding.requires_grad_(not freeze_vectors)
+    given = start.load(summary["tokenizer_hash"], model, len(classes))
+    student = given.student(token_ids, seed).to(device.name)
     kind = "baseline" if taught is None else "distilled"
     header = {
         "kind_of_system": kind,
@@ -93,19 +87,19 @@ def train_student(
         "distil": None if taught is None else distil.model_dump(mode="json"),
         "teacher_logits_hash": [file_hash(path) for path in teacher_logits],
         "transfer": None if transfer is None else transfer.header(),
-        "vectors_hash": None if vectors is None else file_hash(vectors),
-        "frozen_vectors": freeze_vectors,
+        **start.header(),
         "seed": seed,
     }
 
-    def whole() -> Student:
-        """The student with every vector that it was given: prediction meets words that training did not."""
-        return student if given is None else student.with_token_ids(given.token_ids, seed, given)
-
     def save(path: Path, epoch: float) -> None:
-        stored = reduce(np.union1d, [used_token_ids(tokens, [TRAIN]), [summary["pad_id"]], *of_pools])
-        stored = stored if given is None else np.union1d(stored, given.token_ids)
-        save_student(path, whole(), stored, (tokens / "tokenizer.json").read_bytes(), header)
+        trained_ids = reduce(np.union1d, [used_token_ids(tokens, [TRAIN]), [summary["pad_id"]], *of_pools])
+        save_student(
+            path,
+            given.whole(student, seed),
+            given.stored(trained_ids),
+            (tokens / "tokenizer.json").read_bytes(),
+            header,
+        )
 
     weights = class_weights(labelled.tokens.labels, len(classes)) if training.class_weights == "balanced" else None
     objective = label_objective(weights) if taught is None else distil_objective(distil, weights)
@@ -118,6 +112,12 @@ def train_student(
         history = fit(student, train, validation, objective, run)
     checkpoint = output / "student.safetensors"
     held_out = predict_logits(student, validation, training.batch_size, device)
+    threshold = None
+    if selection.threshold == "tuned":
+        tuned = tune_biases(held_out, validation.tokens.labels, selection.decision_metric)
+        student.add_biases(tuned.biases)
+        held_out += tuned.biases
+        threshold = tuned.record()
     header[HEADER_KEY] = confidence_quantiles(confidences(held_out))
     save(checkpoint, history.best_epoch)
     names = {"corpus_hash": summary["corpus_hash"], "classes": classes, "system": kind, "seed": seed}
@@ -127,9 +127,9 @@ def train_student(
         for split, values in logits.items():
             sentences = EncodedDataset(read_encoded_split(tokens, split), summary["pad_id"], width)
             predict_logits(student, sentences, training.batch_size, device, into=values)
-    corpus, parameters = summary["corpus_hash"], whole().count_parameters(summary["vocabulary"])
-    trained = len(train)
-    write_run(output, kind, seed, history, selection, parameters, trained, device, corpus, checkpoint, about_vectors)
+    corpus, parameters = summary["corpus_hash"], given.whole(student, seed).count_parameters(summary["vocabulary"])
+    about = {"vectors": given.about_vectors, "threshold": threshold}
+    write_run(output, kind, seed, history, selection, parameters, len(train), device, corpus, checkpoint, about)
     resume.remove()
 
 

@@ -14,6 +14,7 @@ from distilrnn.models.embeddings import initial_embeddings
 from distilrnn.params.splits import SPLITS, TRAIN
 from distilrnn.params.student import DistilParams
 from distilrnn.params.tokenize import LearnedTokenizerParams
+from distilrnn.pipeline.start import StartingPoint
 from distilrnn.pipeline.student import train_student
 from distilrnn.pipeline.tokenizer import learn_tokenizer
 from distilrnn.pipeline.tokens import tokenize_corpus
@@ -40,10 +41,21 @@ def own(tiny, tmp_path_factory):
     return folder
 
 
-def train(own, output, **options):
+def train(own, output, freeze_vectors=False):
     model = MODEL.model_copy(update={"embedding": WIDTH})
-    file = own / "vectors" / "vectors.safetensors"
-    train_student(own / "tokens", [], output, 0, 1, model, STUDYING, SELECTION, DistilParams(), vectors=file, **options)
+    start = StartingPoint(own / "vectors" / "vectors.safetensors", freeze_vectors)
+    train_student(
+        own / "tokens",
+        [],
+        output,
+        0,
+        1,
+        model,
+        STUDYING,
+        SELECTION,
+        DistilParams(),
+        start,
+    )
     return load_student(output / "student.safetensors")[0]
 
 
@@ -134,10 +146,32 @@ def test_vectors_that_do_not_serve_are_refused(own, workplace, content, size, sa
 
 
 def test_vectors_of_another_tokenizer_or_width_are_refused(tiny, own, workplace):
-    file = own / "vectors" / "vectors.safetensors"
+    start = StartingPoint(own / "vectors" / "vectors.safetensors")
     model = MODEL.model_copy(update={"embedding": WIDTH})
     with pytest.raises(InputError, match="made with another tokenizer"):
-        train_student(tiny.tokens, [], workplace / "s", 0, 1, model, STUDYING, SELECTION, DistilParams(), file)
+        train_student(
+            tiny.tokens,
+            [],
+            workplace / "s",
+            0,
+            1,
+            model,
+            STUDYING,
+            SELECTION,
+            DistilParams(),
+            start,
+        )
     with pytest.raises(InputError, match="does not fit a student of embedding 8"):
-        train_student(own / "tokens", [], workplace / "s", 0, 1, MODEL, STUDYING, SELECTION, DistilParams(), file)
+        train_student(
+            own / "tokens",
+            [],
+            workplace / "s",
+            0,
+            1,
+            MODEL,
+            STUDYING,
+            SELECTION,
+            DistilParams(),
+            start,
+        )
     assert not (workplace / "s").exists()

@@ -1,0 +1,132 @@
+"""Rule encoder: one language model for all seeds of a student, which then begins with it."""
+
+import numpy as np
+import pytest
+
+from distilrnn.artifacts.files import read_json
+from distilrnn.artifacts.tensors import load_arrays, load_tensors
+from distilrnn.errors import InputError
+from distilrnn.models.checkpoints import load_student
+from distilrnn.params.experiment import validate_experiment
+from distilrnn.params.student import DistilParams, PretrainingParams, StudentModelParams
+from distilrnn.pipeline.encoder import pretrain_encoder
+from distilrnn.pipeline.start import StartingPoint
+from distilrnn.pipeline.student import train_student
+from tiny import MODEL, SELECTION, STUDYING
+
+PRETRAINING = PretrainingParams(epochs=12, batch_size=8, learning_rate=0.03, precision="fp32")
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        StudentModelParams(cell="lstm", embedding=6, hidden=7, bidirectional=True, pooling="max"),
+        StudentModelParams(cell="rnn", embedding=6, hidden=7, layers=2, dropout=0.1),
+    ],
+)
+def test_a_student_begins_with_the_encoder_and_the_language_model_learns(tiny, workplace, model):
+    run = pretrain_encoder(tiny.tokens, [], workplace / "encoder", 1, model, PRETRAINING, SELECTION)
+    vocabulary = read_json(tiny.tokens / "tokens.json")["vocabulary"]
+    assert run["validation_perplexity"] < vocabulary / 4
+    assert run["sentences"] == 80
+    tensors, _ = load_tensors(workplace / "encoder" / "encoder.safetensors", "encoder")
+    start = StartingPoint(encoder=workplace / "encoder" / "encoder.safetensors")
+    tokenizer = read_json(tiny.tokens / "tokens.json")["tokenizer_hash"]
+    student = start.load(tokenizer, model, 2).student(tensors["token_ids"].numpy().astype(np.int64), 3)
+    for name, weight in student.state_dict().items():
+        if not name.startswith("head."):
+            assert np.array_equal(weight.numpy(), tensors[name].numpy()), name
+    assert not (workplace / ".resume").exists() or not list((workplace / ".resume").iterdir())
+
+
+def test_pretraining_is_deterministic_and_training_begins_with_it(tiny, workplace):
+    for name in ("first", "second"):
+        pretrain_encoder(tiny.tokens, [], workplace / name, 1, MODEL, PRETRAINING, SELECTION)
+    files = [workplace / name / "encoder.safetensors" for name in ("first", "second")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+    still = STUDYING.model_copy(update={"learning_rate": 1e-12, "epochs": 1})
+    train_student(
+        *(tiny.tokens, [], workplace / "student", 5, 1, MODEL, still, SELECTION, DistilParams()),
+        start=StartingPoint(encoder=files[0]),
+    )
+    student, _, header = load_student(workplace / "student" / "student.safetensors")
+    tensors, _ = load_tensors(files[0], "encoder")
+    for name in ("recurrent.weight_hh_l0", "recurrent.weight_ih_l0"):
+        np.testing.assert_allclose(student.state_dict()[name], tensors[name], atol=1e-6)
+    assert header["encoder_hash"] is not None
+
+
+def test_the_sampled_softmax_learns_too(tiny, workplace):
+    sampled = PRETRAINING.model_copy(update={"samples": 50})
+    run = pretrain_encoder(tiny.tokens, [], workplace / "encoder", 1, MODEL, sampled, SELECTION)
+    assert run["validation_perplexity"] < read_json(tiny.tokens / "tokens.json")["vocabulary"] / 4
+
+
+def test_an_encoder_of_another_shape_is_refused(tiny, workplace):
+    pretrain_encoder(tiny.tokens, [], workplace / "encoder", 1, MODEL, PRETRAINING, SELECTION)
+    start = StartingPoint(encoder=workplace / "encoder" / "encoder.safetensors")
+    arguments = (tiny.tokens, [], workplace / "student", 0, 1)
+    for change, said in (
+        ({"hidden": 9}, "does not fit the student's recurrent layers"),
+        ({"embedding": 9}, "embedding 9"),
+    ):
+        with pytest.raises(InputError, match=said):
+            model = MODEL.model_copy(update=change)
+            train_student(*arguments, model, STUDYING, SELECTION, DistilParams(), start=start)
+    assert not (workplace / "student").exists()
+
+
+def experiment(**student):
+    return {
+        "experiment": "x",
+        "bases": {"tiny": {}},
+        "teachers": {"tiny": {"base": "tiny"}},
+        "students": {"rnn": {"tokenizer": "tiny", **student}},
+    }
+
+
+def test_students_that_differ_after_the_encoder_share_one():
+    values = experiment(pretraining={"epochs": 2}, distil={"temperature": [1, 2]}, model={"pooling": ["max", "mean"]})
+    found = validate_experiment(values, "params")
+    assert len(found.students) == 4
+    assert len(found.encoders) == 1
+    assert {found.encoder_name(student) for student in found.students.values()} == set(found.encoders)
+    cells = validate_experiment(experiment(pretraining={}, model={"cell": ["rnn", "gru"]}), "params")
+    assert len(cells.encoders) == 2
+
+
+def test_several_bidirectional_layers_are_refused():
+    with pytest.raises(InputError, match="each word would see itself"):
+        validate_experiment(experiment(pretraining={}, model={"bidirectional": True, "layers": 2}), "params")
+
+
+def test_a_tuned_threshold_becomes_the_heads_bias(tiny, workplace):
+    selection = SELECTION.model_copy(update={"threshold": "tuned", "metric": "mcc"})
+    for name, chosen in (("argmax", SELECTION), ("tuned", selection)):
+        train_student(tiny.tokens, [], workplace / name, 0, 1, MODEL, STUDYING, chosen, DistilParams())
+    plain, tuned = (load_student(workplace / name / "student.safetensors")[0] for name in ("argmax", "tuned"))
+    found = read_json(workplace / "tuned" / "run.json")["threshold"]
+    assert found["metric"] == "mcc"
+    assert found["after"] >= found["before"]
+    assert len(found["biases"]) == 2
+    np.testing.assert_allclose(tuned.head.bias.detach() - plain.head.bias.detach(), found["biases"], atol=1e-5)
+    logits = [load_arrays(workplace / name / "logits.safetensors", "logits")[0] for name in ("argmax", "tuned")]
+    for split, values in logits[0].items():
+        if split.endswith(".logits"):
+            np.testing.assert_allclose(logits[1][split] - values, [found["biases"]] * len(values), atol=1e-5)
+    assert "threshold" not in read_json(workplace / "argmax" / "run.json")
+
+
+def test_a_threshold_is_not_tuned_on_what_is_reported():
+    values = experiment() | {"selection": {"threshold": "tuned", "validation": "dev"}}
+    with pytest.raises(InputError, match="the threshold would be chosen on the reported set"):
+        validate_experiment(values, "params")
+
+
+def test_a_tokenizer_learns_from_sources_that_exist():
+    values = experiment() | {"tokenize": {"tokenizers": {"words": {"learn": "word", "transfer": ["nix"]}}}}
+    with pytest.raises(InputError, match=r"tokenize\.tokenizers\.words\.transfer names 'nix'"):
+        validate_experiment(values, "params")
+    values["tokenize"]["tokenizers"]["words"] = {"learn": "bpe", "vocabulary": 100}
+    with pytest.raises(InputError, match=r"tokenizers\.words: vocabulary is 100, and bpe has an entry for each of 256"):
+        validate_experiment(values, "params")
