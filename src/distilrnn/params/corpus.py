@@ -144,6 +144,9 @@ class CorpusParams(Section):
     def _check_own_splits(self) -> None:
         if self.source == "files" and self.path is not None:
             raise ValueError("path is set, but source is 'files': name the files in corpus.train, corpus.dev, …")
+        braced = [place for place in self.places.values() if "{" in place or "}" in place]
+        if self.source == "files" and braced:
+            raise ValueError(f"{braced[0]!r} has a brace, which Snakemake takes for a wildcard: rename the file")
         if not self.train:
             raise ValueError(f"source is {self.source!r} but no train is set: set corpus.train")
         for name in ("dev", "test"):
