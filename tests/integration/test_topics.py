@@ -75,7 +75,7 @@ def test_four_topics_from_a_csv_to_the_report(tmp_path):
 @pytest.mark.slow
 def test_a_changed_table_reruns_the_corpus(tmp_path):
     repository = new_repository(tmp_path / "repository")
-    table = repository.path / 'Ada\'s {own} [data] $HOME "x".csv'  # snakemake#2645, #2981, #3211
+    table = repository.path / 'Ada\'s own [data] $HOME "x".csv'  # snakemake#2645, #2981, #3211
     write_csv(table, [("It rains .", "a"), ("It pours .", "b")])
     own = {"source": "files", **dict.fromkeys(("train", "dev", "out_of_domain"), table.name)}
     repository.set_params(PARAMS | {"corpus": own})

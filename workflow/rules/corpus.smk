@@ -25,8 +25,7 @@ rule corpus:
     message:
         "Corpus"
     input:
-        # A function, since Snakemake would take braces in a literal path for wildcards.
-        source=lambda w: files.corpus_sources(EXPERIMENT.corpus),
+        source=files.corpus_sources(EXPERIMENT.corpus),
     output:
         files.files_of(EXPERIMENT, "corpus"),
     log:

@@ -493,3 +493,8 @@ def test_a_text_of_a_folder_is_refused_by_its_file(folders):
     (folders / "pos" / "cv1.txt").write_text(" ")
     with pytest.raises(InputError, match=r"reviews/pos/cv1\.txt: the text is empty"):
         read_own_data(files(folders))
+
+
+def test_a_brace_in_a_name_is_refused_before_snakemake_trips_over_it():
+    with pytest.raises(ValueError, match=r"'a \{b\}\.csv' has a brace, which Snakemake takes for a wildcard: rename"):
+        files("a {b}.csv")
