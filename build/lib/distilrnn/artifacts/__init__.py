@@ -1,0 +1,1 @@
+"""What lies in results/: paths, whole files, tensors, logits and curves."""

@@ -1,0 +1,162 @@
+"""The path of every file of an experiment, for Snakemake, DVC and the report alike.
+
+results/<experiment>/
+    params.json                                   the params, validated and complete
+    corpus/<split>.tsv  corpus/unlabelled.txt  corpus/corpus.json
+    bases/<base>/{config.json,model.safetensors,tokenizer.json,tokenizer_config.json,base.json}
+    tokenizers/<tokenizer>/{tokenizer.json,run.json}                       those that are learned
+    tokens/<tokenizer>/{<split>.arrow,tokens.json,tokenizer.json}
+    teachers/<teacher>/seed<k>/{adapter.safetensors,curves.csv,run.json}
+    logits/<teacher>/seed<k>/{logits.safetensors,run.json}
+    vectors/<student>/{vectors.safetensors,run.json}                       pre-trained vectors, shared by all seeds
+    students/<student>/<teacher>/seed<k>/{student.safetensors,logits.safetensors,curves.csv,run.json}
+    baselines/<student>/seed<k>/{...the same four}
+    linear/<teacher>/seed<k>/{linear.safetensors,logits.safetensors,run.json}
+        <teacher> and <student> of a variant: <name>/<settings>, such as rnn/temperature=2; among the students and
+        linear classifiers, <teacher> may also be an ensemble; the linear one of the labels is in linear/labels/seed0
+    costs.json  scores/<system>.json  metrics/<system>.json  metrics.json  curves/<system>.csv  statistics.json
+    exports/<system>/{student.onnx,student.int8.onnx,tokenizer.json,export.json}
+    table.md  table.json  figures/*.{png,svg}  report.html  model-card.md
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from distilrnn.params.experiment import Experiment
+from distilrnn.params.sweep import split_variant
+
+BASE_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "base.json")
+TEACHER_FILES = ("adapter.safetensors", "curves.csv", "run.json")
+LOGITS_FILES = ("logits.safetensors", "run.json")
+STUDENT_FILES = ("student.safetensors", "logits.safetensors", "curves.csv", "run.json")
+LINEAR_FILES = ("linear.safetensors", "logits.safetensors", "run.json")
+TOKENIZER_FILES = ("tokenizer.json", "run.json")
+VECTORS_FILES = ("vectors.safetensors", "run.json")
+EXPORT_FILES = ("student.onnx", "student.int8.onnx", "tokenizer.json", "export.json")
+
+
+Kind = Literal["majority", "teacher", "ensemble", "distilled", "linear", "baseline"]
+TUNING_TITLES = {"lora": "LoRA", "full": "fully tuned", "probe": "probe"}
+CELLS = ("rnn", "gru", "lstm")
+
+
+@dataclass(frozen=True)
+class System:
+    """What is compared: a teacher, an ensemble of teachers, a student, a linear classifier or the majority class."""
+
+    name: str
+    """<mode>-<teacher> (lora-gpt2), ensemble-<ensemble>, distil<student>-<teacher> (distilrnn-gpt2), <student> (rnn),
+    linear or distillinear-<teacher>.
+
+    All variants of an entry share the name: one of them is compared (see evaluation/selection.py)."""
+    kind: Kind
+    teacher: str | None
+    """A key of the experiment's teachers, or the name of an ensemble; None for what is trained on the labels alone."""
+    student: str | None
+    """A key of the experiment's students or baselines."""
+    seeds: tuple[int, ...]
+    variant: str = ""
+    """Its settings where the params give lists, such as 'temperature=2,teacher.rank=4'; '' without lists."""
+
+    @property
+    def is_distilled(self) -> bool:
+        """Whether it was trained on a teacher's probabilities."""
+        return self.teacher is not None and self.kind in ("distilled", "linear")
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether it has a checkpoint of its own: all but ensembles and the majority class."""
+        return self.kind not in ("ensemble", "majority")
+
+    @property
+    def has_curves(self) -> bool:
+        """Whether it was trained in epochs."""
+        return self.is_trained and self.kind != "linear"
+
+    @property
+    def checkpoint(self) -> str:
+        """The name of its checkpoint's file."""
+        return {"teacher": "adapter", "linear": "linear"}.get(self.kind, "student") + ".safetensors"
+
+    @property
+    def title(self) -> str:
+        """What it is, in a few words for people: 'RNN distilled from tiny'."""
+        teacher, student = (split_variant(name)[0] if name else "" for name in (self.teacher, self.student))
+        if self.kind == "majority":
+            return "Majority class"
+        if self.kind == "teacher":
+            return f"Teacher {teacher} ({TUNING_TITLES[self.name.partition('-')[0]]})"
+        if self.kind == "ensemble":
+            return f"Ensemble {teacher}"
+        learner = "Linear" if self.kind == "linear" else student.upper() if student in CELLS else student
+        return f"{learner} distilled from {teacher}" if teacher else f"{learner} on labels"
+
+    @property
+    def label(self) -> str:
+        """Name and variant; unique."""
+        return f"{self.name}/{self.variant}" if self.variant else self.name
+
+
+MAJORITY = System("majority", "majority", None, None, (0,))
+"""The row of every table that has learned nothing but the class frequencies of train."""
+
+
+def systems(experiment: Experiment) -> list[System]:
+    """Every system, variants included, in the table's order.
+
+    Teachers, ensembles, distilled students and linear classifiers, baselines, the linear classifier of the labels.
+    """
+    e, found = experiment, []
+    for teacher, params in e.teachers.items():
+        entry, variant = split_variant(teacher)
+        found.append(System(f"{params.tuning.mode}-{entry}", "teacher", teacher, None, params.seeds, variant))
+    found += [System(f"ensemble-{name}", "ensemble", name, None, (0,)) for name in e.ensembles]
+    for student in e.students:
+        for teacher in e.teachers_of(student):
+            (entry, variant), (of, its_variant) = split_variant(student), split_variant(teacher)
+            settings = [*filter(None, [variant]), *(f"teacher.{one}" for one in its_variant.split(",") if one)]
+            found.append(System(f"distil{entry}-{of}", "distilled", teacher, student, e.seeds, ",".join(settings)))
+    for student in e.baselines:
+        entry, variant = split_variant(student)
+        found.append(System(entry, "baseline", None, student, e.seeds, variant))
+    found.append(System("linear", "linear", None, None, (0,)))
+    order = {name: place for place, name in enumerate(e.system_names())}
+    return sorted(found, key=lambda system: order[system.name])
+
+
+def root(experiment: Experiment, results: Path = Path("results")) -> Path:
+    """The experiment's results folder."""
+    return results / experiment.experiment
+
+
+def checkpoint_folder(folder: Path, system: System, seed: int) -> Path:
+    """The folder of one trained system (not an ensemble) in the experiment's `folder`."""
+    if system.kind == "teacher":
+        return folder / "teachers" / str(system.teacher) / f"seed{seed}"
+    if system.kind == "distilled":
+        return folder / "students" / str(system.student) / str(system.teacher) / f"seed{seed}"
+    if system.kind == "linear":
+        return folder / "linear" / (system.teacher or "labels") / f"seed{seed}"
+    return folder / "baselines" / str(system.student) / f"seed{seed}"
+
+
+def logits_folder(folder: Path, system: System, seed: int) -> Path:
+    """The folder of the system's logits.safetensors: a teacher's are computed by a rule of their own."""
+    if system.kind == "teacher":
+        return folder / "logits" / str(system.teacher) / f"seed{seed}"
+    return checkpoint_folder(folder, system, seed)
+
+
+def export_folder(folder: Path, system: str) -> Path:
+    """The folder of an exported student or baseline."""
+    return folder / "exports" / system
+
+
+def runs(experiment: Experiment) -> Iterator[tuple[System, int]]:
+    """Every (system, seed) that is trained."""
+    for system in systems(experiment):
+        if system.is_trained:
+            for seed in system.seeds:
+                yield system, seed

@@ -1,0 +1,1 @@
+"""The command `distilrnn`, and parameters as options of the scripts."""

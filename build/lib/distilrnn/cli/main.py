@@ -1,0 +1,22 @@
+"""Classify text with trained models, export them, and keep Snakemake and DVC in sync."""
+
+import typer
+
+from distilrnn.cli import options
+from distilrnn.cli.doctor import doctor
+from distilrnn.cli.export import export
+from distilrnn.cli.init import init
+from distilrnn.cli.predict import predict
+from distilrnn.cli.workflow import code, make, new, sync
+
+commands = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, help=__doc__)
+for command in (init, predict, new, sync, doctor):
+    commands.command()(command)
+for command in (make, code):
+    commands.command(hidden=True)(command)
+commands.add_typer(export, name="export")
+
+
+def app() -> None:
+    """Run the command line; errors are one sentence and an exit code."""
+    options.run(commands)

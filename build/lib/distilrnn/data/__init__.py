@@ -1,0 +1,1 @@
+"""Corpora and tokenizers: read, checked, encoded, and cut into batches."""

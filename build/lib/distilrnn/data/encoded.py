@@ -1,0 +1,99 @@
+"""Tokenised splits: what the rule tokens writes, read back without `datasets`, and cut into batches."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from distilrnn.artifacts.files import read_json
+from distilrnn.data.long_texts import TextLimit, windows
+from distilrnn.errors import InputError
+from distilrnn.params.splits import require_splits
+
+COLUMNS = pa.schema(
+    [pa.field("label", pa.int64(), nullable=False), pa.field("ids", pa.list_(pa.int32()), nullable=False)]
+)
+
+
+@dataclass(frozen=True)
+class EncodedSplit:
+    """The sentences of a split, one after the other."""
+
+    ids: np.ndarray
+    """int32 or int64 [tokens]: token ids of all sentences, without padding."""
+    offsets: np.ndarray
+    """int64 [sentences + 1]: where each sentence begins and the last one ends."""
+    labels: np.ndarray
+    """int64 [sentences]."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """int64 [sentences]: tokens of each sentence."""
+        return np.diff(self.offsets)
+
+    def select(self, rows: np.ndarray) -> "EncodedSplit":
+        """The sentences of these rows, in their order."""
+        lengths = self.lengths[rows]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        starts = np.repeat(self.offsets[rows] - offsets[:-1], lengths)
+        return EncodedSplit(self.ids[starts + np.arange(offsets[-1])], offsets, self.labels[rows])
+
+    def windows(self, limit: TextLimit) -> "EncodedSplit":
+        """Every window of every text as a text of its own, with its text's label."""
+        found = windows(self.lengths, limit)
+        offsets = np.concatenate([[0], np.cumsum(found.lengths)])
+        real = np.arange(found.positions.shape[1]) < found.lengths[:, None]
+        starts = self.offsets[:-1][found.texts]
+        return EncodedSplit(self.ids[(starts[:, None] + found.positions)[real]], offsets, self.labels[found.texts])
+
+    def padded(self, rows: np.ndarray, pad_id: int, width: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Ids, int64 [rows, width], padded on the right, and lengths [rows]; `width` is by default the longest's."""
+        lengths = self.lengths[rows]
+        steps = np.arange(int(lengths.max()) if width is None else width)
+        real = steps < lengths[:, None]
+        positions = np.where(real, self.offsets[rows, None] + steps, 0)
+        return np.where(real, self.ids[positions], pad_id).astype(np.int64, copy=False), lengths
+
+
+def read_encoded_split(folder: Path, split: str) -> EncodedSplit:
+    """A tokenised split, memory-mapped; raises InputError."""
+    path = folder / f"{split}.arrow"
+    try:
+        with pa.memory_map(str(path)) as source:
+            table = pa.ipc.open_stream(source).read_all().select(COLUMNS.names).combine_chunks().cast(COLUMNS)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file: run the rule tokens") from None
+    except (pa.ArrowException, KeyError, OSError, ValueError):
+        table = COLUMNS.empty_table()
+    if not table.num_rows:
+        raise InputError(f"{path}: not a tokenised split, or damaged: run the rule tokens again")
+    ids = table.column("ids").combine_chunks()
+    return EncodedSplit(
+        ids.values.to_numpy(), ids.offsets.to_numpy().astype(np.int64), table.column("label").to_numpy()
+    )
+
+
+def read_summary(folder: Path) -> dict:
+    """tokens.json: corpus and tokenizer hashes, vocabulary, pad id, classes, lengths; raises InputError."""
+    keys = ("corpus_hash", "classes", "tokenizer_hash", "vocabulary", "pad_id", "max_length", "splits")
+    summary = read_json(folder / "tokens.json", *keys)
+    require_splits(summary["splits"], folder / "tokens.json")
+    return summary
+
+
+def longest_sentence(summary: dict) -> int:
+    """Tokens of the longest sentence of a tokenised corpus that a teacher reads at once."""
+    longest = max(split["longest"] for split in summary["splits"].values())
+    return longest if summary["max_length"] is None else min(longest, summary["max_length"])
+
+
+def used_token_ids(folder: Path, splits: Iterable[str]) -> np.ndarray:
+    """The distinct token ids of these splits, int64, sorted."""
+    token_ids = [np.unique(read_encoded_split(folder, split).ids) for split in splits]
+    return np.unique(np.concatenate(token_ids)).astype(np.int64)

@@ -1,0 +1,185 @@
+"""Metrics of one system on one split, from its logits and the labels: the same code judges every system.
+
+Shapes: n sentences, K classes. Labels are int [n] in 0..K-1, logits are float [n, K]; probabilities are their softmax,
+the prediction is the class of the largest logit (the first, where several are equal).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy.special import log_softmax, logsumexp
+from scipy.stats import binomtest
+from sklearn.metrics import f1_score, roc_auc_score
+
+SCALARS = ("accuracy", "mcc", "balanced_accuracy", "roc_auc", "ece", "brier", "log_loss")
+"""The metrics that are one number for a split."""
+
+FIDELITY = ("agreement", "kl")
+"""The same for what a distilled student has in common with its teacher."""
+
+
+def evaluate(
+    logits: np.ndarray,
+    labels: np.ndarray,
+    sources: Sequence[str],
+    classes: Sequence[str],
+    *,
+    confidence: float = 0.95,
+    calibration_bins: int = 10,
+) -> dict[str, Any]:
+    """Every metric of one system on one split.
+
+    Args:
+        logits: [n, K].
+        labels: [n].
+        sources: the sentence's source code (in CoLA a publication, in the generated corpus a phenomenon), [n].
+        classes: the K names.
+        confidence: coverage of the accuracy's interval (Wilson 1927).
+        calibration_bins: equal-width bins of the reliability diagram.
+
+    Returns:
+        `n`, each of SCALARS, `accuracy_interval`, `f1` by class, `confusion` (rows true, columns predicted),
+        `by_source` and `reliability`, ready for JSON; a metric that these labels do not define is None.
+    """
+    predictions = logits.argmax(axis=1)
+    counts = confusion(labels, predictions, len(classes))
+    log_probabilities = log_softmax(logits.astype(np.float64), axis=1)
+    probabilities = np.exp(log_probabilities)
+    truth = np.eye(len(classes))[labels]
+    bins = reliability(probabilities, labels, calibration_bins)
+    f1 = f1_score(labels, predictions, labels=range(len(classes)), average=None, zero_division=0)
+    interval = binomtest(int(counts.trace()), len(labels)).proportion_ci(confidence, method="wilson")
+    return {
+        "n": len(labels),
+        "accuracy": float(accuracy(counts)),
+        "accuracy_interval": [float(bound) for bound in interval],
+        "mcc": float(mcc(counts)),
+        "balanced_accuracy": balanced_accuracy(counts),
+        "f1": {name: float(score) for name, score in zip(classes, f1, strict=True)},
+        "roc_auc": roc_auc(logits, labels),
+        "ece": expected_calibration_error(bins),
+        "brier": float(((probabilities - truth) ** 2).sum(axis=1).mean() / 2),
+        "log_loss": float(-log_probabilities[np.arange(len(labels)), labels].mean()),
+        "confusion": counts.tolist(),
+        "by_source": by_source(labels, predictions, sources, len(classes)),
+        "reliability": bins,
+    }
+
+
+def confusion(labels: np.ndarray, predictions: np.ndarray, classes: int) -> np.ndarray:
+    """Counts [K, K]: rows true, columns predicted."""
+    return np.bincount(labels * classes + predictions, minlength=classes**2).reshape(classes, classes)
+
+
+def accuracy(counts: np.ndarray) -> np.ndarray:
+    """Share of right predictions, [...], from confusions [..., K, K]."""
+    return np.trace(counts, axis1=-2, axis2=-1) / counts.sum(axis=(-2, -1))
+
+
+def mcc(counts: np.ndarray) -> np.ndarray:
+    """Matthews correlation coefficient, [...], from confusions [..., K, K].
+
+    Gorodkin 2004 (Comput. Biol. Chem. 28, 367), eq. 8, for any number of classes; 0 where only one class is true or
+    only one is predicted, as in scikit-learn.
+    """
+    counts = counts.astype(np.float64)
+    true, predicted, total = counts.sum(axis=-1), counts.sum(axis=-2), counts.sum(axis=(-2, -1))
+    right = np.trace(counts, axis1=-2, axis2=-1)
+    covariance = right * total - (true * predicted).sum(axis=-1)
+    spread = (total**2 - (true**2).sum(axis=-1)) * (total**2 - (predicted**2).sum(axis=-1))
+    return np.divide(covariance, np.sqrt(spread), out=np.zeros_like(covariance), where=spread > 0)
+
+
+def balanced_accuracy(counts: np.ndarray) -> float:
+    """Mean recall over the classes that occur, from a confusion [K, K]."""
+    true = counts.sum(axis=1)
+    return float((counts.diagonal()[true > 0] / true[true > 0]).mean())
+
+
+def roc_auc(logits: np.ndarray, labels: np.ndarray) -> float | None:
+    """Area under the ROC curve, mean over the classes of each against the rest; None where a class has no sentence.
+
+    The score of a class is its log-odds, so that a saturated softmax makes no ties. With two classes both areas agree.
+    """
+    classes = logits.shape[1]
+    if len(np.unique(labels)) < classes:
+        return None
+    logits = logits.astype(np.float64)
+    log_odds = [logits[:, c] - logsumexp(np.delete(logits, c, axis=1), axis=1) for c in range(classes)]
+    return float(np.mean([roc_auc_score(labels == c, log_odds[c]) for c in range(classes)]))
+
+
+def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int) -> list[dict[str, Any]]:
+    """The reliability diagram: sentences by the probability of their predicted class, in equal bins (lower, upper].
+
+    `confidence` and `accuracy` are means over the bin's n sentences, None where n is 0 (Guo et al. 2017, ICML).
+    """
+    confidences = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == labels
+    edges = np.linspace(0, 1, bins + 1)
+    members = np.digitize(confidences, edges[1:-1], right=True)
+    return [
+        {
+            "lower": float(edges[b]),
+            "upper": float(edges[b + 1]),
+            "n": int((members == b).sum()),
+            "confidence": float(confidences[members == b].mean()) if (members == b).any() else None,
+            "accuracy": float(right[members == b].mean()) if (members == b).any() else None,
+        }
+        for b in range(bins)
+    ]
+
+
+def expected_calibration_error(bins: list[dict[str, Any]]) -> float:
+    """Mean distance of confidence and accuracy over the bins of a reliability diagram, each weighed by its n.
+
+    Guo et al. 2017 (ICML), eq. 3.
+    """
+    filled = [b for b in bins if b["n"]]
+    return sum(b["n"] * abs(b["confidence"] - b["accuracy"]) for b in filled) / sum(b["n"] for b in filled)
+
+
+def by_source(
+    labels: np.ndarray, predictions: np.ndarray, sources: Sequence[str], classes: int
+) -> dict[str, dict[str, Any]]:
+    """n, accuracy and MCC of the sentences of each source."""
+    every_source = np.asarray(sources)
+    result = {}
+    for source in sorted(set(sources)):
+        chosen = every_source == source
+        counts = confusion(labels[chosen], predictions[chosen], classes)
+        result[source] = {"n": int(chosen.sum()), "accuracy": float(accuracy(counts)), "mcc": float(mcc(counts))}
+    return result
+
+
+def fidelity(student: np.ndarray, teacher: np.ndarray) -> dict[str, float]:
+    """How closely a student follows its teacher, from the logits [n, K] of both for the same sentences.
+
+    Returns:
+        `agreement`: the share of equal predictions (Stanton et al. 2021, NeurIPS, eq. 1);
+        `kl`: the mean of KL(teacher || student) in nats, at temperature 1.
+    """
+    of_teacher = log_softmax(teacher.astype(np.float64), axis=1)
+    of_student = log_softmax(student.astype(np.float64), axis=1)
+    divergence = (np.exp(of_teacher) * (of_teacher - of_student)).sum(axis=1)
+    return {
+        "agreement": float((student.argmax(axis=1) == teacher.argmax(axis=1)).mean()),
+        "kl": float(divergence.mean()),
+    }
+
+
+def prior_logits(class_counts: Sequence[int], sentences: int) -> np.ndarray:
+    """The majority system's logits [n, K]: the log frequency of each class in train, whatever the sentence.
+
+    It predicts the most frequent class, and its calibration figures are those of knowing the class balance alone.
+    """
+    frequencies = np.asarray(class_counts) / np.sum(class_counts)
+    return np.tile(np.log(frequencies), (sentences, 1))
+
+
+def mean_and_std(values: Sequence[float | None]) -> tuple[float | None, float | None]:
+    """Mean and sample standard deviation (ddof 1) over seeds; None where undefined (a missing value; one seed)."""
+    if any(value is None for value in values):
+        return None, None
+    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None

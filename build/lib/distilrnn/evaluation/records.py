@@ -1,0 +1,109 @@
+"""Typed records of what evaluation finds: the contents of statistics.json."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from distilrnn.artifacts.layout import Kind
+
+Verdict = Literal["holds", "fails", "undecided"]
+Family = Literal["order", "control"]
+Interval = tuple[float, float]
+
+
+class Record(BaseModel):
+    """A record that is written as JSON and read back: unknown keys are refused, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class McNemarTest(Record):
+    """McNemar's exact test of two runs."""
+
+    b: int
+    """Sentences that only the first run has right."""
+    c: int
+    """Sentences that only the second run has right."""
+    p: float
+    """Two-sided."""
+
+
+class SeedPairTest(McNemarTest):
+    """McNemar's test of one pair of seeds."""
+
+    better: int
+    """Seed of the first system."""
+    worse: int
+    """Seed of the second system."""
+
+
+class McNemarTests(McNemarTest):
+    """The tests of all pairs of seeds: sums of b and c, and the median p."""
+
+    by_seed: list[SeedPairTest]
+
+
+class SeedsOfSides(Record):
+    """The seeds of both systems of a comparison."""
+
+    better: list[int]
+    worse: list[int]
+
+
+class Evidence(Record):
+    """How far the first of two systems is above the second on one split."""
+
+    seeds: SeedsOfSides
+    difference_accuracy: float
+    """First minus second, of the means over seeds; shares of 1."""
+    difference_accuracy_interval: Interval
+    difference_mcc: float
+    difference_mcc_interval: Interval
+    mcnemar: McNemarTests
+    p: float
+    """Two-sided bootstrap p of no difference in accuracy."""
+
+
+class Claim(Evidence):
+    """A hypothesis 'the first system is better than the second on this split', with its evidence and verdict."""
+
+    better: str
+    """Name of the system that is claimed to be better."""
+    worse: str
+    better_kind: Kind
+    worse_kind: Kind
+    split: str
+    family: Family
+    """order: teacher over distilled over baseline; control: distilled over what a user would take instead. Each family
+    is corrected for multiple testing by itself, so that the controls do not weaken the tests of the order."""
+    p_holm: float = 1.0
+    """p after Holm's correction over the family."""
+    verdict: Verdict = "undecided"
+    decidable: bool = True
+    """Whether there are enough resamples for a verdict on any claim of the family."""
+
+
+class CascadePoint(Record):
+    """A cascade with one threshold on one split; means over the seeds of the student."""
+
+    share: float
+    """Share of the held-out sentences that the threshold hands on."""
+    handed_on: float
+    """The same of the split's sentences."""
+    accuracy: float
+    accuracy_std: float | None
+    """Over seeds; None with one seed."""
+    mcc: float
+    mcc_std: float | None
+    held_out_accuracy: float
+    """On the held-out part of train, which may choose the threshold."""
+
+
+class Cascade(Record):
+    """A student that hands on what it is least sure of to its teacher, on one split, by falling confidence."""
+
+    student: str
+    teacher: str
+    split: str
+    points: list[CascadePoint]
+    """From nothing handed on (the student alone) to everything (the teacher alone)."""

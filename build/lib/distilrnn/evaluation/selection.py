@@ -1,0 +1,44 @@
+"""Which variant of a system stands in the comparison: the best on validation, never on what is reported."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import fmean
+
+from distilrnn.artifacts.files import read_json
+from distilrnn.artifacts.layout import System, checkpoint_folder, systems
+from distilrnn.params.experiment import Experiment
+
+
+def select_variants(candidates: list[System], validation: Mapping[str, float]) -> list[System]:
+    """One system of each name, in their order: the one with the highest validation accuracy, the first of equals.
+
+    A distilled student is chosen among those whose teacher was chosen, so that the comparison shows its own teacher.
+
+    Args:
+        candidates: every system of an experiment, teachers before students.
+        validation: accuracy at the best epoch, mean over seeds, by label; ensembles need none.
+    """
+    chosen: dict[str, System] = {}
+    teachers: set[str | None] = set()
+    for name in dict.fromkeys(system.name for system in candidates):
+        variants = [system for system in candidates if system.name == name]
+        if variants[0].is_distilled:
+            variants = [system for system in variants if system.teacher in teachers]
+        best = variants[0] if len(variants) == 1 else max(variants, key=lambda system: validation[system.label])
+        chosen[name] = best
+        if best.kind in ("teacher", "ensemble"):
+            teachers.add(best.teacher)
+    return list(chosen.values())
+
+
+def compared_systems(experiment: Experiment, folder: Path) -> list[System]:
+    """The systems of the comparison, from the runs in the experiment's `folder`; raises InputError."""
+    every = systems(experiment)
+    if len(every) == len(experiment.system_names()):
+        return every
+    return select_variants(every, {s.label: _validation_accuracy(folder, s) for s in every if s.is_trained})
+
+
+def _validation_accuracy(folder: Path, system: System) -> float:
+    runs = [read_json(checkpoint_folder(folder, system, k) / "run.json", "validation_at_best") for k in system.seeds]
+    return fmean(run["validation_at_best"]["accuracy"] for run in runs)

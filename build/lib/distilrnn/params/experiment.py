@@ -1,0 +1,260 @@
+"""A whole experiment: every section of one params file, checked against each other."""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from distilrnn.errors import InputError
+from distilrnn.params.base import BaseParams
+from distilrnn.params.common import Name, Section, Seeds, SelectionParams, TrainingParams, VariantName
+from distilrnn.params.corpus import CorpusParams
+from distilrnn.params.evaluate import EvaluateParams, MeasureParams
+from distilrnn.params.linear import LinearParams
+from distilrnn.params.published import PublishedParams
+from distilrnn.params.splits import DEV
+from distilrnn.params.student import DistilParams, StudentModelParams, StudentParams
+from distilrnn.params.sweep import allow_lists, expand, split_variant
+from distilrnn.params.teacher import TeacherParams, TeacherTraining, TuningParams
+from distilrnn.params.tokenize import TokenizeParams
+
+
+class Experiment(Section):
+    """Everything that one params file says, defaults filled in."""
+
+    experiment: Name = Field(description="Names the folder under results/.")
+    seeds: Seeds = Field((0,), description="Seeds of every student and baseline.")
+    corpus: CorpusParams = CorpusParams()
+    bases: dict[Name, BaseParams]
+    tokenize: TokenizeParams = TokenizeParams()
+    selection: SelectionParams = SelectionParams()
+    teachers: dict[VariantName, TeacherParams] = Field(min_length=1)
+    students: dict[VariantName, StudentParams] = Field(min_length=1)
+    linear: LinearParams = LinearParams()
+    evaluate: EvaluateParams = EvaluateParams()
+    measure: MeasureParams = MeasureParams()
+    published: dict[str, PublishedParams] = Field({}, description="Figures of others, by our system's name.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists_are_grids(cls, values: object) -> object:
+        """Where a list stands for one value of a teacher or student, each combination is a variant of its own."""
+        if not isinstance(values, Mapping):
+            return values
+        grids = {
+            name: expand(values[name], section, name)
+            for name, section in (("teachers", TeacherParams), ("students", StudentParams))
+            if isinstance(values.get(name), Mapping)
+        }
+        return {**values, **grids}
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> "Experiment":
+        for name, teacher in self.teachers.items():
+            if teacher.base not in self.bases:
+                raise ValueError(
+                    f"teachers.{name}.base is {teacher.base!r}, which bases does not have: {known(self.bases)}"
+                )
+        for name in self.tokenize.tokenizers:
+            if name in self.bases:
+                raise ValueError(f"tokenize.tokenizers.{name} is already the name of a base: choose another name")
+        tokenizers = [*self.bases, *self.tokenize.tokenizers]
+        for name, student in self.students.items():
+            if student.tokenizer not in tokenizers:
+                raise ValueError(
+                    f"students.{name}.tokenizer is {student.tokenizer!r}, no base or tokenizer: {known(tokenizers)}"
+                )
+            if student.model.pooling == "last_step" and self.tokenize.max_length is None:
+                raise ValueError(
+                    f"students.{name}.model.pooling is last_step, which reads a sentence padded to a fixed length: "
+                    "set tokenize.max_length, or use last_token"
+                )
+            if student.model.pooling == "last_step" and self.tokenize.long_texts == "windows":
+                raise ValueError(
+                    f"students.{name}.model.pooling is last_step, which reads max_length tokens, but with long_texts "
+                    "windows a student reads on: use last_token, mean or max"
+                )
+        if self.selection.validation == "dev" and DEV not in self.corpus.splits:
+            raise ValueError(
+                "selection.validation is 'dev', but the corpus has no dev set: set corpus.dev or dev_fraction, or use "
+                "train_holdout"
+            )
+        for name, base in self.bases.items():
+            if base.model == "pretrain" and self.corpus.source in ("cola", "path"):
+                raise ValueError(
+                    f"bases.{name}.model is 'pretrain', which learns from the generated corpus's unlabelled sentences, "
+                    "or from one's own files or dataset: set a model directory, a .gguf file or a hub id"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _ensembles_exist(self) -> "Experiment":
+        for name, student in self.students.items():
+            for ensemble, members in student.ensembles.items():
+                where = f"students.{name}.ensembles.{ensemble}"
+                strangers = [member for member in members if member not in self.teacher_entries]
+                if strangers or not members or len(set(members)) < len(members):
+                    raise ValueError(
+                        f"{where} is {list(members)}: name teachers, each once: {known(self.teacher_entries)}"
+                    )
+                if ensemble in self.teacher_entries:
+                    raise ValueError(f"{where} has the name of a teacher: choose another")
+                if self.ensembles[ensemble] != members:
+                    raise ValueError(f"{where} has the name of an ensemble of other teachers: choose another")
+        return self
+
+    @model_validator(mode="after")
+    def _one_mode_an_entry(self) -> "Experiment":
+        modes: dict[str, str] = {}
+        for name, teacher in self.teachers.items():
+            entry, _ = split_variant(name)
+            if modes.setdefault(entry, teacher.tuning.mode) != teacher.tuning.mode:
+                raise ValueError(f"teachers.{entry}.tuning.mode is a list: make a teacher of its own for each mode")
+        return self
+
+    @model_validator(mode="after")
+    def _systems_have_names_of_their_own(self) -> "Experiment":
+        repeated = [name for name, times in Counter(self.system_names()).items() if times > 1]
+        if repeated:
+            raise ValueError(f"two systems would be named {repeated[0]!r}: rename a teacher or a student")
+        return self
+
+    @model_validator(mode="after")
+    def _vectors_exist(self) -> "Experiment":
+        for name, student in self.students.items():
+            if not student.vectors.source and not student.vectors.tune:
+                raise ValueError(
+                    f"students.{name}.vectors.tune is false, but they have no source: an embedding that is random and "
+                    "never trained says nothing; name a source, or tune it"
+                )
+        return self
+
+    def vectors_name(self, student: StudentParams) -> str | None:
+        """The name under which the vectors of a student lie: that of the first student that begins with the same."""
+        if student.vectors.source is None:
+            return None
+        wanted = _vectors_key(student)
+        return next(name for name, other in self.students.items() if _vectors_key(other) == wanted)
+
+    @property
+    def vectors(self) -> dict[str, StudentParams]:
+        """The students that pre-trained vectors are mapped for, one of those that share them."""
+        return {name: student for name, student in self.students.items() if self.vectors_name(student) == name}
+
+    @property
+    def teacher_entries(self) -> list[str]:
+        """The teachers as params.yaml names them, whatever variants lists make of them."""
+        return list(dict.fromkeys(split_variant(name)[0] for name in self.teachers))
+
+    @property
+    def student_entries(self) -> list[str]:
+        """The students as params.yaml names them."""
+        return list(dict.fromkeys(split_variant(name)[0] for name in self.students))
+
+    @property
+    def ensembles(self) -> dict[str, tuple[str, ...]]:
+        """The ensembles that any student learns from, by name: the entries whose runs are averaged."""
+        return {name: members for student in self.students.values() for name, members in student.ensembles.items()}
+
+    @property
+    def baselines(self) -> dict[str, StudentParams]:
+        """What is trained on the labels alone: the students, those as one that only their distillation tells apart."""
+        found: dict[str, StudentParams] = {}
+        for name, student in self.students.items():
+            entry, variant = split_variant(name)
+            kept = [one for one in variant.split(",") if one and one.split("=")[0] not in DistilParams.model_fields]
+            found.setdefault("/".join([entry, *([",".join(kept)] if kept else [])]), student)
+        return found
+
+    def teachers_of(self, student: str) -> list[str]:
+        """The teachers and ensembles that a student is distilled from."""
+        return [*self.teachers, *self.students[student].ensembles]
+
+    def system_names(self) -> list[str]:
+        """Every system, in the order of the table (see `layout.systems`)."""
+        modes = {split_variant(name)[0]: teacher.tuning.mode for name, teacher in reversed(self.teachers.items())}
+        teachers = [f"{modes[name]}-{name}" for name in self.teacher_entries]
+        ensembles = [f"ensemble-{name}" for name in self.ensembles]
+        of_student = {split_variant(name)[0]: list(student.ensembles) for name, student in self.students.items()}
+        distilled = [f"distil{s}-{t}" for s in self.student_entries for t in [*self.teacher_entries, *of_student[s]]]
+        return [*teachers, *ensembles, *distilled, *self.student_entries, "linear"]
+
+    def names_with_curves(self) -> list[str]:
+        """The systems that are trained in epochs: all but ensembles and linear classifiers."""
+        without = {"linear", *(f"ensemble-{name}" for name in self.ensembles)}
+        return [name for name in self.system_names() if name not in without]
+
+    def teacher_seed(self, teacher: str, seed: int) -> int:
+        """The seed of the teacher that the student of `seed` learns from: lists are paired, the shorter recycled.
+
+        An ensemble is one for all seeds.
+        """
+        if teacher not in self.teachers:
+            return 0
+        teacher_seeds = self.teachers[teacher].seeds
+        return teacher_seeds[self.seeds.index(seed) % len(teacher_seeds)]
+
+    def members(self, teacher: str) -> list[tuple[str, int]]:
+        """The teachers' runs (name, seed) that stand behind an ensemble: all that its entries have."""
+        entries = self.ensembles[teacher]
+        return [(t, seed) for t, run in self.teachers.items() if split_variant(t)[0] in entries for seed in run.seeds]
+
+    @classmethod
+    def model_json_schema(cls, *arguments: Any, **options: Any) -> dict[str, Any]:  # noqa: ANN401 - pydantic's own
+        """The schema of a params file, in which every parameter of a teacher or student may be a list."""
+        schema = super().model_json_schema(*arguments, **options)
+        return allow_lists(schema, TuningParams, TrainingParams, TeacherTraining, StudentModelParams, DistilParams)
+
+
+def _vectors_key(student: StudentParams) -> tuple[str, str | None, int]:
+    return student.tokenizer, student.vectors.source, student.model.embedding
+
+
+def known(names: Mapping[str, Any] | list[str]) -> str:
+    """The names that exist, for a message."""
+    return "choose one of " + ", ".join(names)
+
+
+def validate_experiment(values: Mapping[str, Any], where: str) -> Experiment:
+    """The experiment that `values` describe; raises InputError with one sentence that names `where`."""
+    try:
+        return Experiment.model_validate(values)
+    except ValidationError as error:
+        raise InputError(describe(error, where)) from None
+
+
+def describe(error: ValidationError, where: str) -> str:
+    """One sentence for the first of pydantic's complaints: file, key, what is wrong."""
+    first, *others = error.errors(include_url=False)
+    key = ".".join(str(part) for part in first["loc"] if not str(part).startswith("["))
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        message = "unknown parameter: remove it or check its spelling"
+    elif first["type"] != "value_error":
+        message = f"is {first['input']!r:.200}: {message[0].lower()}{message[1:]}"
+    more = f" (and {len(others)} more)" if others else ""
+    return _one_line(f"{where}: {key + ': ' if key else ''}{message}{more}")
+
+
+def _one_line(text: str) -> str:
+    """The text with a space for whatever would break the line or steer a terminal."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def read_experiment(path: Path) -> Experiment:
+    """The experiment in a params file (YAML or JSON); raises InputError."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such params file: name one with --params") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}): name a params file with --params") from None
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
+        # PyYAML lets Python's own errors through: of a date that there is not, of brackets a thousand deep.
+        raise InputError(_one_line(f"{path}: not readable as YAML: {error}")) from None
+    if not isinstance(values, Mapping):
+        raise InputError(f"{path}: holds no parameters: see params.yaml for an example")
+    return validate_experiment(values, str(path))

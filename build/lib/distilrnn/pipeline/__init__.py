@@ -1,0 +1,1 @@
+"""What the model-training rules do: files in, one trained system out."""

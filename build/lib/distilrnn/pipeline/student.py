@@ -1,0 +1,132 @@
+"""Rules student and baseline: the recurrent classifier, taught by a teacher's logits or by the labels alone."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from distilrnn.artifacts.files import file_hash
+from distilrnn.artifacts.logits import FILE, average, load_logits, written_logits
+from distilrnn.data.encoded import read_encoded_split, read_summary, used_token_ids
+from distilrnn.data.long_texts import text_limit
+from distilrnn.errors import InputError
+from distilrnn.evaluation.confidence import HEADER_KEY, confidence_quantiles, confidences
+from distilrnn.models.checkpoints import save_student
+from distilrnn.models.student import Student
+from distilrnn.models.vectors import load_vectors, starting_embeddings
+from distilrnn.params.common import SelectionParams, TrainingParams
+from distilrnn.params.splits import HELD_OUT, TRAIN, evaluation_splits
+from distilrnn.params.student import DistilParams, StudentModelParams
+from distilrnn.pipeline.common import code_of, train_and_validation_sets, write_run
+from distilrnn.runtime.device import multiplies_bf16, prepare
+from distilrnn.training.batch import EncodedDataset
+from distilrnn.training.distillation import distil_objective
+from distilrnn.training.loop import fit
+from distilrnn.training.losses import class_weights, label_objective
+from distilrnn.training.predict import predict_logits
+from distilrnn.training.progress import TrainingProgress
+from distilrnn.training.resume import ResumeFile, save_best_on_divergence
+
+
+def train_student(
+    tokens: Path,
+    teacher_logits: Sequence[Path],
+    output: Path,
+    seed: int,
+    threads: int | None,
+    model: StudentModelParams,
+    training: TrainingParams,
+    selection: SelectionParams,
+    distil: DistilParams,
+    vectors: Path | None = None,
+    freeze_vectors: bool = False,
+) -> None:
+    """Train a student, and write student.safetensors, logits.safetensors, curves.csv and run.json into `output`.
+
+    It learns from the mean probabilities of the teachers whose logits are given; from the labels where none are. Its
+    embedding begins with the vectors in the file `vectors`, where one is given, and may be left as it begins.
+    Raises InputError.
+    """
+    summary = read_summary(tokens)
+    classes = summary["classes"]
+    width = _width(summary, model)
+    taught = None
+    if teacher_logits:
+        sentences = {split: counts["sentences"] for split, counts in summary["splits"].items()}
+        taught = average([load_logits(p, summary["corpus_hash"], classes, sentences)[0] for p in teacher_logits])
+    train, validation = train_and_validation_sets(tokens, summary, selection, width, taught)
+    device = prepare(training.precision, threads)
+    if device.precision == "bf16" and not multiplies_bf16(device.name):
+        raise InputError("precision is bf16, in which this CPU has no recurrent layers: set it to auto or fp32")
+    # Ids of the dev sets have rows too, but training never moves them: they stay what a full embedding would hold.
+    token_ids = np.union1d(used_token_ids(tokens, summary["splits"]), [summary["pad_id"]])
+    given, about_vectors = None, None
+    if vectors is not None:
+        given, said = load_vectors(vectors, summary["tokenizer_hash"], model.embedding)
+        about_vectors = {key: said[key] for key in ("source", "with_vector", "entries", "train_coverage")}
+    starting = starting_embeddings(seed, token_ids, model.embedding, given)
+    student = Student(token_ids, len(classes), model, seed, starting).to(device.name)
+    student.embedding.requires_grad_(not freeze_vectors)
+    kind = "baseline" if taught is None else "distilled"
+    header = {
+        "kind_of_system": kind,
+        "corpus_hash": summary["corpus_hash"],
+        "tokenizer_hash": summary["tokenizer_hash"],
+        "vocabulary": summary["vocabulary"],
+        "max_length": summary["max_length"],
+        "long_texts": text_limit(summary).record(),
+        "pad_id": summary["pad_id"],
+        "classes": classes,
+        "model": model.model_dump(mode="json"),
+        "training": training.model_dump(mode="json"),
+        "selection": selection.model_dump(mode="json"),
+        "distil": None if taught is None else distil.model_dump(mode="json"),
+        "teacher_logits_hash": [file_hash(path) for path in teacher_logits],
+        "vectors_hash": None if vectors is None else file_hash(vectors),
+        "frozen_vectors": freeze_vectors,
+        "seed": seed,
+    }
+
+    def whole() -> Student:
+        """The student with every vector that it was given: prediction meets words that training did not."""
+        return student if given is None else student.with_token_ids(given.token_ids, seed, given)
+
+    def save(path: Path, epoch: int) -> None:
+        stored = np.union1d(used_token_ids(tokens, [TRAIN]), [summary["pad_id"]])
+        stored = stored if given is None else np.union1d(stored, given.token_ids)
+        save_student(path, whole(), stored, (tokens / "tokenizer.json").read_bytes(), header)
+
+    weights = class_weights(train.tokens.labels, len(classes)) if training.class_weights == "balanced" else None
+    objective = label_objective(weights) if taught is None else distil_objective(distil, weights)
+    resume = ResumeFile(output, {**header, "device": repr(device), "code": code_of(kind)})
+    with (
+        TrainingProgress(kind, training.epochs, len(train.tokens)) as progress,
+        save_best_on_divergence(student, resume, save),
+    ):
+        history = fit(student, train, validation, objective, training, seed, device, progress, resume)
+    checkpoint = output / "student.safetensors"
+    held_out = predict_logits(student, validation, training.batch_size, device)
+    header[HEADER_KEY] = confidence_quantiles(confidences(held_out))
+    save(checkpoint, history.best_epoch)
+    names = {"corpus_hash": summary["corpus_hash"], "classes": classes, "system": kind, "seed": seed}
+    counts = {split: summary["splits"][split]["sentences"] for split in evaluation_splits(summary["splits"])}
+    with written_logits(output / FILE, {**counts, HELD_OUT: len(held_out)}, names) as logits:
+        logits.pop(HELD_OUT)[:] = held_out
+        for split, values in logits.items():
+            sentences = EncodedDataset(read_encoded_split(tokens, split), summary["pad_id"], width)
+            predict_logits(student, sentences, training.batch_size, device, into=values)
+    corpus, parameters = summary["corpus_hash"], whole().count_parameters(summary["vocabulary"])
+    trained = len(train.tokens)
+    write_run(output, kind, seed, history, selection, parameters, trained, device, corpus, checkpoint, about_vectors)
+    resume.remove()
+
+
+def _width(summary: dict[str, Any], model: StudentModelParams) -> int | None:
+    if model.pooling != "last_step":
+        return None
+    if summary["max_length"] is None:
+        raise InputError(
+            "pooling last_step reads sentences padded to one length: set tokenize.max_length, or use last_token"
+        )
+    return summary["max_length"]

@@ -1,0 +1,45 @@
+"""Rule tokenizer: a student's own tokenizer, learned from train and transfer sources."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from distilrnn.artifacts.files import write_atomically, write_json
+from distilrnn.data.corpus import iterate_split, read_summary
+from distilrnn.data.tokenizer import learn_bpe, learn_words
+from distilrnn.params.splits import TRAIN
+from distilrnn.params.tokenize import LearnedTokenizerParams
+
+
+def learn_tokenizer(
+    corpus: Path, texts: Sequence[Path], params: LearnedTokenizerParams, output: Path
+) -> dict[str, Any]:
+    """Learn a tokenizer; write tokenizer.json and run.json into `output`, and return the latter.
+
+    It reads the training sentences and `texts`, files of a sentence a line, and no split on which systems are judged.
+    Raises InputError.
+    """
+    classes = len(read_summary(corpus)["classes"])
+    count = 0
+
+    def sentences() -> Iterator[str]:
+        nonlocal count
+        for example in iterate_split(corpus / f"{TRAIN}.tsv", classes):
+            count += 1
+            yield example.sentence
+        for text in texts:
+            with text.open(encoding="utf-8", newline="\n") as file:
+                for line in file:
+                    count += 1
+                    yield line.removesuffix("\n")
+
+    learn = {"bpe": learn_bpe, "word": learn_words}[params.learn]
+    tokenizer = learn(sentences(), params.vocabulary, params.min_frequency, params.lowercase)
+    run = {
+        **params.model_dump(mode="json"),
+        "sentences": count,
+        "entries": tokenizer.get_vocab_size(with_added_tokens=True),
+    }
+    write_atomically(output / "tokenizer.json", tokenizer.to_str())
+    write_json(output / "run.json", run)
+    return run

@@ -1,0 +1,1 @@
+"""Table, figures, page and model card of an experiment."""

@@ -1,0 +1,150 @@
+"""The model card: who made what of which data, how good it is, what it costs and where it fails, as Markdown.
+
+All of it is read from the run (Mitchell et al. 2019, "Model Cards for Model Reporting").
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from importlib import resources
+
+from jinja2 import Environment, StrictUndefined
+
+from distilrnn.report import tables
+from distilrnn.report.comparison import Comparison
+from distilrnn.report.formatting import NOTHING, percent, split_title
+from distilrnn.report.render import cells, header
+from distilrnn.report.results import Results
+from distilrnn.report.tables import ReportTable
+
+LONG_TEXTS = {
+    "error": "Texts of more than {} tokens are refused.",
+    "head": "Texts are cut to their first {} tokens.",
+    "tail": "Texts are cut to their last {} tokens.",
+    "head_tail": "Texts of more than {0} tokens are cut to {0}: the first quarter and the last three.",
+    "windows": "Teachers read longer texts in overlapping windows of {} tokens.",
+}
+"""By tokenize.long_texts, with the maximum length."""
+HARDEST = 3
+"""Sources that are named for each system and split."""
+
+
+def model_card(results: Results, comparison: Comparison) -> str:
+    """The card of an experiment's systems."""
+    template = resources.files("distilrnn.report").joinpath("templates/model_card.md.j2").read_text(encoding="utf-8")
+    environment = Environment(autoescape=False, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"plain": plain, "markdown": markdown}
+    rows = [cells(row) for row in comparison.rows]
+    return environment.from_string(template).render(
+        experiment=results.experiment,
+        corpus=results.corpus,
+        comparison=comparison,
+        metrics=ReportTable("", header(results.splits), rows),
+        data=tables.corpus(results),
+        trained=trained(results),
+        costs=tables.costs(results),
+        machines=tables.machines(results.costs),
+        exports=tables.exports(results),
+        hardest=hardest(results),
+        limits=list(limits(results, comparison)),
+    )
+
+
+def plain(text: str) -> str:
+    """Text of a corpus or a params file on one line, so that Markdown takes none of it for its own."""
+    return re.sub(r"([\\`*_\[\]<>|#~&])", r"\\\1", " ".join(str(text).split()))
+
+
+def markdown(table: ReportTable) -> str:
+    """A table without its caption; columns of numbers stand on the right."""
+    numeric = [all(cell[:1] in "0123456789−+–" for cell in column) for column in zip(*table.rows, strict=True)]
+    align = ["--:" if right else ":--" for right in numeric]
+    rows = [[plain(cell) for cell in row] for row in (table.header, *table.rows)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (rows[0], align, *rows[1:])) + "\n"
+
+
+def trained(results: Results) -> ReportTable:
+    """How each system was made, and where its first seed lies."""
+    experiment, rows = results.experiment, []
+    for system in results.systems:
+        if system.kind == "ensemble":
+            members = ", ".join(f"{teacher} seed {seed}" for teacher, seed in experiment.members(str(system.teacher)))
+            rows.append([system.title, f"mean probabilities of {members}", NOTHING, NOTHING, NOTHING])
+            continue
+        if system.kind == "teacher":
+            teacher = experiment.teachers[str(system.teacher)]
+            base, tuning, training = experiment.bases[teacher.base], teacher.tuning, teacher.training
+            of = f"{base.model}{' at ' + base.revision if base.revision else ''}, {tuning.mode}"
+            of += f", rank {tuning.rank} on {', '.join(tuning.targets)}" if tuning.mode == "lora" else ""
+        elif system.kind == "linear":
+            linear = experiment.linear
+            of = f"logistic regression of TF-IDF: words {_range(linear.word_ngrams)}, characters " + (
+                f"{_range(linear.character_ngrams)}, on "
+                f"{f'the probabilities of {system.teacher}' if system.teacher else 'the labels'}"
+            )
+            steps = f"C chosen on validation among {', '.join(f'{c:g}' for c in linear.c)}"
+            rows.append([system.title, of, steps, ", ".join(map(str, system.seeds)), NOTHING])
+            continue
+        else:
+            students = experiment.students | experiment.baselines
+            student = students[str(system.student)]
+            model, training = student.model, student.training
+            of = f"{model.cell}, {model.layers} x {model.hidden}, pooling {model.pooling}, on " + (
+                f"the probabilities of {system.teacher}" if system.kind == "distilled" else "the labels"
+            )
+        runs = results.details[system.name]["seeds"].values()
+        steps = f"{training.epochs} epochs, batches of {training.batch_size}, learning rate {training.learning_rate:g}"
+        epochs = ", ".join(str(run["best_epoch"]) for run in runs)
+        rows.append([system.title, of, steps, ", ".join(map(str, system.seeds)), epochs])
+    return ReportTable("", ["System", "What is trained on what", "Training", "Seeds", "Best epoch of each seed"], rows)
+
+
+def _range(ngrams: Sequence[int]) -> str:
+    """A range of n-gram lengths in words."""
+    shortest, longest = ngrams
+    return "none" if longest == 0 else f"{shortest}-grams" if shortest == longest else f"{shortest}- to {longest}-grams"
+
+
+def hardest(results: Results) -> ReportTable:
+    """The sources that each system finds hardest, means over seeds."""
+    rows = []
+    for system in results.systems:
+        runs = list(results.details[system.name]["seeds"].values())
+        for split in results.splits:
+            if not results.has_sources(split):
+                continue
+            found = {
+                source: (sum(run[split]["by_source"][source]["accuracy"] for run in runs) / len(runs), about["n"])
+                for source, about in runs[0][split]["by_source"].items()
+            }
+            worst = sorted(found, key=lambda source: (found[source][0], source))[:HARDEST]
+            said = "; ".join(f"{s or '(none)'} {percent(found[s][0])} % of {found[s][1]}" for s in worst)
+            rows.append([system.title, split_title(split), said])
+    return ReportTable("", ["System", "Split", "Hardest sources: accuracy, sentences"], rows)
+
+
+def limits(results: Results, comparison: Comparison) -> Iterator[str]:
+    """What the figures do not show, or show to be missing."""
+    majority, *rows = comparison.rows
+    for row in rows:
+        for split in results.splits:
+            always, score = majority.scores[split]["accuracy"].mean, row.scores[split]["accuracy"]
+            low, high = score.interval
+            where = f"{split_title(split)}: {score.text} % ({score.interval_text()}) against {percent(always)} %"
+            if high < always:
+                yield f"{row.title} is worse than always saying the most frequent class on {where}."
+            elif low <= always:
+                yield f"{row.title} is not shown to be better than always saying the most frequent class on {where}."
+    alone = [row.title for row in rows if row.seeds == 1 and row.kind != "linear"]
+    if alone:
+        yield f"One seed only, so a spread over seeds is not known: {', '.join(alone)}."
+    if results.experiment.tokenize.max_length:
+        yield LONG_TEXTS[results.experiment.tokenize.long_texts].format(results.experiment.tokenize.max_length)
+    yield (
+        "Only the sentences above were judged: nothing is known of other kinds of text, other languages, or harm that "
+        "a wrong answer does."
+    )
+    yield "Probabilities are the model's own, not calibrated afterwards; report.html shows how far they are off."
+    yield (
+        "The files in exports/ have a vector of zeros for a token type that is nowhere in the corpus, where distilrnn "
+        "predict has a random one."
+    )

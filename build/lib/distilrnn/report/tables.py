@@ -1,0 +1,251 @@
+"""The tables of the page, each made from the results of an experiment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from distilrnn.artifacts.layout import EXPORT_FILES
+from distilrnn.evaluation.records import Interval
+from distilrnn.report import ranking
+from distilrnn.report.comparison import Comparison
+from distilrnn.report.formatting import (
+    NOTHING,
+    number,
+    percent,
+    short_titles,
+    si_count,
+    significant_digits,
+    split_title,
+)
+from distilrnn.report.results import Results
+
+MOST_SOURCES = 24
+"""A longer table of sources shows only its two ends."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A number with a background: `heat` from 0 (none) to 1."""
+
+    text: str
+    heat: float
+
+
+@dataclass(frozen=True)
+class ReportTable:
+    """A table of the page; a cell is text or a Cell, and the first one heads its row."""
+
+    caption: str
+    header: list[str]
+    rows: list[list[str | Cell]]
+
+
+def claims(results: Results) -> ReportTable:
+    """The evidence on each claim."""
+    names = results.titles
+
+    def difference(value: float, interval: Interval) -> str:
+        low, high = interval
+        return f"{percent(value, sign='+')} ({percent(low)} to {percent(high)})"
+
+    rows = [
+        [
+            f"{names[claim.better]} > {names[claim.worse]}",
+            split_title(claim.split),
+            difference(claim.difference_accuracy, claim.difference_accuracy_interval),
+            difference(claim.difference_mcc, claim.difference_mcc_interval),
+            f"{claim.mcnemar.b} : {claim.mcnemar.c}",
+            _p(claim.mcnemar.p),
+            _p(claim.p),
+            _p(claim.p_holm),
+            claim.verdict,
+        ]
+        for claim in results.claims
+    ]
+    header = [
+        "Claim",
+        "Split",
+        "Accuracy, points",
+        "MCC × 100",
+        "Only one right",
+        "McNemar p",
+        "Bootstrap p",
+        "after Holm",
+        "Verdict",
+    ]
+    return ReportTable("Each claim, with the evidence", header, rows)
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else number(value, 3)
+
+
+def variants(comparison: Comparison) -> list[ReportTable]:
+    """The variants that lists in the params made, a sheet for each system."""
+    header = ranking.header(comparison.splits)
+    return [
+        ReportTable(
+            f"Variants of {comparison.title(name)}",
+            header,
+            [ranking.cells(variant, comparison.splits) for variant in found],
+        )
+        for name, found in comparison.variants.items()
+    ]
+
+
+def corpus(results: Results) -> ReportTable:
+    """Sentences of each split and class."""
+    rows = [
+        [split_title(split), str(counts["sentences"]), *map(str, counts["classes"])]
+        for split, counts in results.corpus["splits"].items()
+    ]
+    return ReportTable("Sentences of the corpus", ["Split", "Sentences", *results.classes], rows)
+
+
+def seeds(results: Results) -> ReportTable:
+    """Every run: the values behind the means."""
+    rows = []
+    for system in results.systems:
+        for seed in system.seeds:
+            run = results.details[system.name]["seeds"][str(seed)]
+            scores = [run[split][measure] for split in results.splits for measure in ("accuracy", "mcc")]
+            rows.append(
+                [
+                    system.title,
+                    str(seed),
+                    str(run["best_epoch"] or NOTHING),
+                    percent(run["train_accuracy"], 2),
+                    percent(run["validation_accuracy"], 2),
+                    *(percent(score, 2) for score in scores),
+                    significant_digits(run["seconds"]),
+                ]
+            )
+    header = ["System", "Seed", "Best epoch", "Training accuracy %", "Validation accuracy %"]
+    header += [head for title in _titles(results) for head in (f"{title} accuracy %", "MCC × 100")] + ["Training s"]
+    return ReportTable("Every run (training and validation accuracy at the best epoch)", header, rows)
+
+
+def _titles(results: Results) -> list[str]:
+    return [title.capitalize() for title in short_titles(results.splits)]
+
+
+def sources(results: Results, split: str) -> ReportTable:
+    """Accuracy by source, mean over seeds, hardest source first."""
+    by_system = {
+        results.titles[name]: [run[split]["by_source"] for run in details["seeds"].values()]
+        for name, details in results.details.items()
+    }
+    counts = {source: found["n"] for source, found in next(iter(by_system.values()))[0].items()}
+    accuracy = {
+        source: [sum(run[source]["accuracy"] for run in runs) / len(runs) for runs in by_system.values()]
+        for source in counts
+    }
+    trained = slice(1, None)  # the majority class comes first, and finds nothing hard
+    order = sorted(counts, key=lambda source: (sum(accuracy[source][trained]), source))
+    caption = f"Accuracy % by source, {split_title(split)}, hardest first"
+    if len(order) > MOST_SOURCES:
+        left_out = len(order) - MOST_SOURCES
+        order = order[: MOST_SOURCES // 2] + order[-MOST_SOURCES // 2 :]
+        caption += f" ({left_out} sources between the hardest and the easiest {MOST_SOURCES // 2} left out)"
+    rows = [
+        [source or "(none)", str(counts[source]), *(Cell(percent(value), value**2) for value in accuracy[source])]
+        for source in order
+    ]
+    return ReportTable(caption, ["Source", "Sentences", *by_system], rows)
+
+
+def confusion(results: Results) -> list[ReportTable]:
+    """True against predicted classes, counts added over the seeds, by system and split."""
+    tables = []
+    for system in results.systems:
+        runs = list(results.details[system.name]["seeds"].values())
+        for split in results.splits:
+            added = [
+                [sum(cell) for cell in zip(*row, strict=True)]
+                for row in zip(*(run[split]["confusion"] for run in runs), strict=True)
+            ]
+            rows = [[f"true {name}", *map(str, row)] for name, row in zip(results.classes, added, strict=True)]
+            seeds = "one seed" if len(runs) == 1 else f"{len(runs)} seeds added"
+            caption = f"{system.title}, {split_title(split)} ({seeds})"
+            tables.append(ReportTable(caption, ["", *(f"predicted {name}" for name in results.classes)], rows))
+    return tables
+
+
+def quality(results: Results, split: str) -> ReportTable:
+    """What accuracy does not show, means over seeds."""
+    rows = []
+    for name, details in results.details.items():
+        values, runs = details["mean"][split], list(details["seeds"].values())
+        f1 = [percent(sum(run[split]["f1"][label] for run in runs) / len(runs)) for label in results.classes]
+        shares = [percent(values[measure]) for measure in ("balanced_accuracy", "roc_auc", "ece")]
+        rows.append([results.titles[name], shares[0], *f1, *shares[1:], percent(values["brier"])])
+    header = ["System", "Balanced accuracy %", *(f"F1 × 100, {label}" for label in results.classes)]
+    header += ["ROC-AUC × 100", "Calibration error %", "Brier × 100"]
+    return ReportTable(f"Beyond accuracy, {split_title(split)}", header, rows)
+
+
+def fidelity(results: Results) -> ReportTable:
+    """How far each distilled student follows its teacher, means over seeds."""
+    rows = []
+    for system in results.systems:
+        if not system.is_distilled:
+            continue
+        runs = list(results.details[system.name]["seeds"].values())
+        row = [system.title]
+        for split in results.splits:
+            found = [run[split]["fidelity"] for run in runs]
+            row.append(percent(sum(one["agreement"] for one in found) / len(found)))
+            row.append(f"{sum(one['kl'] for one in found) / len(found):.3f}")
+        rows.append(row)
+    header = ["System"]
+    header += [head for title in _titles(results) for head in (f"{title} agreement %", "KL, nats")]
+    return ReportTable("Agreement of each distilled student with its teacher", header, rows)
+
+
+def costs(results: Results) -> ReportTable:
+    """Sizes and times."""
+    rows = []
+    for name in (system.name for system in results.systems):
+        details, costs = results.details[name], results.costs.get(name, {})
+        rows.append(
+            [
+                results.titles[name],
+                f"{details['parameters']['total']:,}",
+                f"{details['parameters']['trainable']:,}",
+                si_count(costs.get("checkpoint_bytes"), "B"),
+                significant_digits(costs.get("seconds_training")),
+                significant_digits(costs.get("milliseconds_single")),
+                significant_digits(costs.get("sentences_per_second")),
+            ]
+        )
+    header = ["System", "Parameters", "Trained", "Checkpoint", "Training s", "ms per sentence", "Sentences/s"]
+    return ReportTable("What each system costs", header, rows)
+
+
+def exports(results: Results) -> ReportTable:
+    """Each student as ONNX: sizes, and what the int8 variant costs."""
+    rows = []
+    for name, about in results.exports.items():
+        sizes = [about["checkpoint_bytes"], *(about["bytes"][file] for file in EXPORT_FILES[:2])]
+        row = [
+            results.titles[name],
+            *(si_count(size, "B") for size in sizes),
+            f"{about['parity']:.1e}".replace("-", "−"),
+        ]
+        for split in results.splits:
+            fp32, int8 = (about["scores"][split][file] for file in EXPORT_FILES[:2])
+            for measure in ("accuracy", "mcc"):
+                difference = number(100 * (int8[measure] - fp32[measure]), 1, "+")
+                row += [percent(fp32[measure]), f"{percent(int8[measure])} ({difference})"]
+        rows.append(row)
+    header = ["System", "Checkpoint", "ONNX fp32", "ONNX int8", "Logit differs by"]
+    for title in _titles(results):
+        header += [f"{title} accuracy %, fp32", "int8", "MCC × 100, fp32", "int8"]
+    return ReportTable("Each student as ONNX, first seed", header, rows)
+
+
+def machines(costs: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The machines that the times were measured on, each once, in words."""
+    machines = [cost["machine"] for cost in costs.values() if cost.get("machine")]
+    said = [", ".join(f"{key} {value}" for key, value in sorted(machine.items())) for machine in machines]
+    return list(dict.fromkeys(said))

@@ -1,0 +1,155 @@
+"""The state from which a killed training run goes on: one file outside the rule's outputs, removed on success.
+
+Snakemake deletes a job's outputs before it starts the job again, so the state cannot lie among them.
+"""
+
+import hashlib
+import itertools
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from distilrnn.artifacts.files import remove_half_written
+from distilrnn.artifacts.tensors import load_tensors, save_tensors
+from distilrnn.errors import InputError, RunError
+from distilrnn.models.parameters import trainable
+from distilrnn.training.history import History, NonFiniteError
+
+FOLDER = Path(".resume")
+MINUTES = 10
+"""A long epoch is also saved after so many minutes."""
+
+
+@dataclass
+class ResumeState:
+    """What a state file held."""
+
+    tensors: dict[str, Tensor]
+    header: dict[str, Any]
+
+    def restore(
+        self, weights: dict[str, nn.Parameter], adam: torch.optim.Optimizer, history: History, sums: Tensor
+    ) -> tuple[dict[str, Tensor], int, int, int]:
+        """Fill weights, optimizer, curves and sums; return the best weights, epoch, step and count to go on from."""
+        best = {}
+        with torch.no_grad():
+            for name, weight in weights.items():
+                weight.copy_(self.tensors[f"now/{name}"])
+                if f"exp_avg/{name}" in self.tensors:
+                    adam.state[weight] = {
+                        "step": self.tensors[f"step/{name}"].to(weight.device),
+                        "exp_avg": self.tensors[f"exp_avg/{name}"].to(weight.device),
+                        "exp_avg_sq": self.tensors[f"exp_avg_sq/{name}"].to(weight.device),
+                    }
+                if f"best/{name}" in self.tensors:
+                    best[name] = self.tensors[f"best/{name}"]
+        sums.copy_(self.tensors["sums"])
+        history.curves = self.header["curves"]
+        history.best_epoch = self.header["best_epoch"]
+        history.seconds = self.header["seconds"]
+        return best, self.header["epoch"], self.header["step"], self.header["counted"]
+
+
+class ResumeFile:
+    """The state file of one output folder; `inputs` is everything that the result depends on, the code version too."""
+
+    def __init__(self, output: Path, inputs: dict[str, Any], folder: Path = FOLDER) -> None:
+        text = json.dumps({**inputs, "torch": torch.__version__}, sort_keys=True, default=str)
+        self.key = hashlib.sha256(text.encode()).hexdigest()
+        slug = "".join(c if c.isalnum() or c in "._-" else "-" for c in str(output))
+        # Cut to what file systems allow; the hash keeps outputs apart whose slugs are equal.
+        name = f"{slug[-150:]}-{hashlib.sha256(str(output).encode()).hexdigest()[:8]}"
+        self.path = folder / f"{name}.safetensors"
+        self.best = folder / f"{name}.best.safetensors"
+        """The best epoch's checkpoint, where bad numbers ended the training."""
+        self.saved = time.monotonic()
+
+    def load(self) -> ResumeState | None:
+        """The saved state; None if there is none of these inputs and this code: any other is set aside, and named."""
+        if not self.path.exists():
+            return None
+        try:
+            tensors, header = load_tensors(self.path, "state")
+        except InputError:
+            header = {}
+        if header.get("key") != self.key:
+            aside = self._set_aside()
+            print(f"{self.path} is damaged, or of other parameters, inputs or code: kept as {aside.name}", flush=True)
+            return None
+        return ResumeState(tensors, header)
+
+    def _set_aside(self) -> Path:
+        """Give the state a name that nothing has yet, and return it."""
+        numbers = itertools.chain([""], (f".{number}" for number in itertools.count(2)))
+        names = (self.path.with_name(f"{self.path.stem}{number}.stale") for number in numbers)
+        return self.path.rename(next(path for path in names if not path.exists()))
+
+    def is_due(self) -> bool:
+        """Whether so long has gone by since the last save that a part of an epoch is worth saving."""
+        return time.monotonic() - self.saved > MINUTES * 60
+
+    def save(
+        self,
+        weights: dict[str, nn.Parameter],
+        adam: torch.optim.Optimizer,
+        best: dict[str, Tensor],
+        history: History,
+        epoch: int,
+        step: int,
+        sums: Tensor,
+        counted: int,
+    ) -> None:
+        """Write the state from which `epoch` goes on at `step` (from 0)."""
+        tensors = {"sums": sums}
+        for name, weight in weights.items():
+            tensors[f"now/{name}"] = weight
+            state = adam.state.get(weight, {})
+            tensors.update({f"{key}/{name}": state[key] for key in ("step", "exp_avg", "exp_avg_sq") if key in state})
+            if name in best:
+                tensors[f"best/{name}"] = best[name]
+        header = {
+            "key": self.key,
+            "curves": history.curves,
+            "best_epoch": history.best_epoch,
+            "seconds": history.seconds,
+            "epoch": epoch,
+            "step": step,
+            "counted": counted,
+        }
+        save_tensors(self.path, "state", tensors, header)
+        self.saved = time.monotonic()
+
+    def remove(self) -> None:
+        """Remove everything that was kept, half-written copies too: the outputs are written."""
+        for path in (self.path, self.best):
+            path.unlink(missing_ok=True)
+            remove_half_written(path)
+
+
+@contextmanager
+def save_best_on_divergence(model: nn.Module, resume: ResumeFile, save: Callable[[Path, int], None]) -> Iterator[None]:
+    """Where bad numbers end a training, `save` the model of the best epoch before them; the message says where.
+
+    `save` takes a file and the epoch. Raises RunError.
+    """
+    try:
+        yield
+    except NonFiniteError as failure:
+        state = resume.load()
+        if state is None or not state.header["best_epoch"]:
+            raise
+        epoch = state.header["best_epoch"]
+        with torch.no_grad():
+            for name, weight in trainable(model).items():
+                weight.copy_(state.tensors[f"best/{name}"])
+        save(resume.best, epoch)
+        raise RunError(
+            f"{failure}; the best epoch before it, {epoch}, is kept in {resume.best}, which `distilrnn predict` reads"
+        ) from None
