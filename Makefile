@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run test check lint bench test-slurm
+.PHONY: run test check lint lock bench test-slurm
 
 run: $(BIN)/installed
 	snakemake --cores all --resources gpu=1
@@ -19,6 +19,7 @@ lint: $(BIN)/installed
 	ruff check
 	ruff format --check
 	lint-imports
+	mypy
 	snakemake --lint
 
 # Speed: docs/benchmarks.md. COLA is the folder of CoLA's raw TSV files, TOKENIZER that of GPT-2's tokenizer.
@@ -30,11 +31,21 @@ test-slurm: $(BIN)/installed
 	$(BIN)/python tests/slurm/run.py
 
 # The stamp is written last: an install that broke off is begun again.
-$(BIN)/installed: requirements.txt pyproject.toml
+$(BIN)/installed: requirements.txt requirements-dev.txt requirements-torch.txt pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --requirement requirements.txt
+	$(BIN)/pip install --requirement requirements-torch.txt
+	$(BIN)/pip install --no-deps --require-hashes --requirement requirements-dev.txt
 	$(BIN)/pip install --no-deps --editable .
 	touch $@
+
+# New pins and hashes, from pyproject.toml; needs uv. torch brings its own packages for a GPU: they are left to it.
+UNPINNED := $(addprefix --no-emit-package ,distilrnn setuptools torch triton cuda-bindings cuda-pathfinder cuda-toolkit \
+  $(addprefix nvidia-,cublas cuda-cupti cuda-nvrtc cuda-runtime cudnn-cu13 cufft cufile curand cusolver cusparse \
+  cusparselt-cu13 nccl-cu13 nvjitlink nvshmem-cu13 nvtx))
+LOCK := uv pip compile --quiet --generate-hashes --no-header --no-annotate --python-version 3.11 $(UNPINNED) pyproject.toml
+lock:
+	$(LOCK) --extra slurm --output-file requirements.txt
+	$(LOCK) --extra slurm --extra dev --constraint requirements.txt --output-file requirements-dev.txt
 
 $(BIN)/bench-installed: $(BIN)/installed benchmarks/requirements.txt
 	$(BIN)/pip install --quiet --requirement benchmarks/requirements.txt
