@@ -19,7 +19,6 @@ lint: $(BIN)/installed
 	ruff check
 	ruff format --check
 	lint-imports
-	mypy
 	snakemake --lint
 
 # Speed: docs/benchmarks.md. COLA is the folder of CoLA's raw TSV files, TOKENIZER that of GPT-2's tokenizer.
@@ -42,7 +41,8 @@ $(BIN)/installed: requirements.txt requirements-dev.txt requirements-torch.txt p
 UNPINNED := $(addprefix --no-emit-package ,distilrnn setuptools torch triton cuda-bindings cuda-pathfinder cuda-toolkit \
   $(addprefix nvidia-,cublas cuda-cupti cuda-nvrtc cuda-runtime cudnn-cu13 cufft cufile curand cusolver cusparse \
   cusparselt-cu13 nccl-cu13 nvjitlink nvshmem-cu13 nvtx))
-LOCK := uv pip compile --quiet --generate-hashes --no-header --no-annotate --python-version 3.11 $(UNPINNED) pyproject.toml
+UV ?= uv
+LOCK = $(UV) pip compile --quiet --generate-hashes --no-header --no-annotate --python-version 3.11 $(UNPINNED) pyproject.toml
 lock:
 	$(LOCK) --extra slurm --output-file requirements.txt
 	$(LOCK) --extra slurm --extra dev --constraint requirements.txt --output-file requirements-dev.txt
