@@ -1,14 +1,13 @@
-"""Judge sentences with a trained student or teacher.
+"""Classify sentences with a trained student or teacher.
 
 python examples/predict.py results/demo/students/rnn/tiny/seed0/student.safetensors "The cat sleeps."
 """
 
 import sys
-from pathlib import Path
 
-from distilrnn.inference import load_predictor
+from distilrnn import load_predictor
 
 checkpoint, *sentences = sys.argv[1:]
-predictor = load_predictor(Path(checkpoint))
+predictor = load_predictor(checkpoint)
 for sentence, row in zip(sentences, predictor.probabilities(sentences), strict=True):
     print(f"{predictor.classes[row.argmax()]}\t{row.max():.4f}\t{sentence}")
