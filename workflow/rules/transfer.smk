@@ -57,7 +57,7 @@ rule transfer_tokens:
         tokens=lambda w, input: folder(input.tokens),
         output=lambda w, output: folder(output),
     shell:
-        "python workflow/scripts/transfer_tokens.py --pool {params.pool} --tokens {params.tokens} --output {params.output} 2>&1 | tee {log}"
+        "python workflow/scripts/transfer_tokens.py --pool {params.pool} --tokens {params.tokens} --output {params.output} > {log} 2>&1"
 
 
 rule transfer_logits:
@@ -89,4 +89,4 @@ rule transfer_logits:
     shell:
         "python workflow/scripts/transfer_logits.py --base {params.base} --adapter {params.adapter} --tokens {params.tokens}"
         " --pool-tokens {params.pool} --shard {wildcards.shard} --shards {wildcards.shards} --threads {threads}"
-        " --gpus {resources.gpu} --output {params.output} 2>&1 | tee {log}"
+        " --gpus {resources.gpu} --output {params.output} > {log} 2>&1"
