@@ -31,8 +31,8 @@ rule transfer:
         output=lambda w, output: folder(output),
     shell:
         "python workflow/scripts/transfer.py --source-json {params.source} {params.options} {params.bounds} --corpus {params.corpus}"
-        " {params.pools} {params.base} --threads {threads} --gpus {resources.gpu} --output {params.output} 2>&1"
-        " | tee {log}"
+        " {params.pools} {params.base} --threads {threads} --gpus {resources.gpu} --output {params.output}"
+        " > {log} 2>&1"
 
 
 rule transfer_tokens:
