@@ -1,6 +1,8 @@
 """Snakemake and DVC on the same files: real processes and real git, with stand-ins for the scripts."""
 
+import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,6 +18,7 @@ pytestmark = pytest.mark.slow
 
 ONE_STUDENT = {"demo/students/rnn/tiny/seed0"}
 WHAT_FOLLOWS = {"measure", "evaluate", "export", "report"}
+OTHER = "experiments/other/params.yaml"
 
 
 def with_temperature(temperature: float) -> dict:
@@ -25,9 +28,9 @@ def with_temperature(temperature: float) -> dict:
 
 
 @pytest.fixture(scope="session")
-def recorded_once(tmp_path_factory) -> Repository:
-    """A repository in which Snakemake made everything, and which was then recorded and committed."""
-    repository = new_repository(tmp_path_factory.mktemp("recorded") / "repository")
+def registered_once(tmp_path_factory) -> Repository:
+    """A repository in which Snakemake made everything, which was then registered and committed."""
+    repository = new_repository(tmp_path_factory.mktemp("registered") / "repository")
     repository.snakemake()
     repository.distilrnn("sync")
     repository.commit("Results")
@@ -36,16 +39,80 @@ def recorded_once(tmp_path_factory) -> Repository:
 
 
 @pytest.fixture
-def recorded(recorded_once, tmp_path) -> Repository:
+def registered(registered_once, tmp_path) -> Repository:
     """A copy of it, to change."""
-    return recorded_once.copy(tmp_path / "repository")
+    return registered_once.copy(tmp_path / "repository")
 
 
-def test_after_snakemake_and_record_both_are_up_to_date(recorded):
-    assert recorded.agree()
-    assert recorded.nothing_to_do("--cores", "1")
-    assert recorded.run("git", "status", "--short").output == ""
-    assert "value" in recorded.dvc("metrics", "show").output
+def edit(repository: Repository, module: str, old: str, new: str) -> None:
+    """Replace text that stands once in a module of the package."""
+    file = repository.path / "src/distilrnn" / module
+    text = file.read_text()
+    assert text.count(old) == 1, f"{module} has {old!r} {text.count(old)} times"
+    file.write_text(text.replace(old, new))
+
+
+def test_after_snakemake_and_sync_both_are_up_to_date_and_dvc_is_readable(registered):
+    assert registered.agree()
+    assert registered.run("git", "status", "--short").output == ""
+    shown = registered.dvc("metrics", "show").output
+    assert {"majority", "lora-tiny", "distilrnn-tiny", "rnn"} <= set(re.findall(r"scores/([\w-]+)\.json", shown))
+    plots = registered.dvc("plots", "show").output
+    assert "failed to load" not in shown + plots and "index.html" in plots
+    page = (registered.path / "dvc_plots/index.html").read_text()
+    assert "curves/distilrnn-tiny.csv" in page and "validation_accuracy" in page
+    for file in registered.path.rglob("*"):
+        if file.is_file() and not {".git", ".dvc", ".snakemake"} & set(file.relative_to(registered.path).parts):
+            file.touch()
+    assert registered.agree()
+
+
+def test_what_an_edit_of_the_code_reruns(registered):
+    """Comments, docstrings, help and messages: nothing; a figure: the report; a loss: students, not teachers."""
+    for module in ("errors.py", "training/losses.py", "models/teacher.py", "data/holdout.py"):
+        file = registered.path / "src/distilrnn" / module
+        file.write_text(file.read_text().replace('"""', '"""Reworded: ', 1) + "\n\n# A comment\n")
+    edit(registered, "params/common.py", "plain random batches.", "random batches.")
+    edit(registered, "models/teacher.py", "is longer than the", "has more tokens than the")
+    registered.dvc("repro")
+    assert registered.ran() == set()
+    assert registered.agree()
+    registered.commit("Reworded")
+
+    with (registered.path / "src/distilrnn/report/figures.py").open("a") as file:
+        file.write("\n\nCHANGED = True\n")
+    assert registered.planned() == {"report"}
+    with (registered.path / "src/distilrnn/training/distillation.py").open("a") as file:
+        file.write("\n\nCHANGED = True\n")
+    assert registered.planned() == {"student", "baseline", *WHAT_FOLLOWS}
+    registered.dvc("repro")
+    made = registered.ran()
+    assert made >= ONE_STUDENT | WHAT_FOLLOWS and not any("teachers" in run or "logits" in run for run in made)
+    changed = registered.run("git", "diff", "--unified=0", "code.json").output
+    assert set(re.findall(r'^\+ +"(\w+)"', changed, re.MULTILINE)) == {"student", "baseline", "report"}
+    assert registered.agree()
+
+
+def test_a_refactoring_is_accepted_and_a_change_of_bytes_is_not(registered):
+    module = registered.path / "src/distilrnn/training/losses.py"
+    module.write_text(module.read_text() + "\n\nREFACTORED = True\n")
+    assert "teacher" in registered.planned()
+    accepted = registered.distilrnn("accept").output
+    assert "have the same bytes" in accepted and "the code of commit" in accepted
+    assert registered.ran() == set()
+    assert registered.agree()
+    registered.commit("A refactoring")
+    assert json.loads((registered.path / "tests/golden/bytes.json").read_text())["code"] == json.loads(
+        (registered.path / "code.json").read_text()
+    )
+
+    script = registered.path / "workflow/scripts/student.py"
+    script.write_text(script.read_text().replace("sort_keys=True", "sort_keys=False, indent=1"))
+    refused = registered.distilrnn("accept", code=1)
+    assert "students/rnn" in refused.output and "the code of commit" not in refused.output
+    assert "student@rnn" in registered.dvc("status").output
+    registered.set_params(with_temperature(4.0))
+    assert "more than the code has changed" in registered.distilrnn("accept", code=2).output
 
 
 def test_after_repro_both_are_up_to_date(tmp_path):
@@ -54,85 +121,83 @@ def test_after_repro_both_are_up_to_date(tmp_path):
     assert repository.agree()
 
 
-def test_touched_files_rerun_nothing(recorded):
-    for file in recorded.path.rglob("*"):
-        if file.is_file() and not {".git", ".dvc", ".snakemake"} & set(file.relative_to(recorded.path).parts):
-            file.touch()
-    assert recorded.agree()
-
-
-def test_a_changed_input_reruns_what_needs_it(recorded):
-    with (recorded.path / "results/demo/tokens/tiny/tokens.json").open("a") as file:
+def test_snakemake_reruns_one_changed_student_alone(registered):
+    with (registered.path / "results/demo/tokens/tiny/tokens.json").open("a") as file:
         file.write(" ")
-    assert recorded.planned() == {"teacher", "logits", "student", "baseline", *WHAT_FOLLOWS}
+    assert registered.planned() == {"teacher", "logits", "student", "baseline", *WHAT_FOLLOWS}
+    registered.dvc("checkout", "--force")
+    registered.set_params(with_temperature(4.0))
+    registered.snakemake()
+    assert registered.ran() == ONE_STUDENT | WHAT_FOLLOWS
+    registered.distilrnn("sync")
+    assert registered.agree()
 
 
-def test_snakemake_reruns_one_changed_student_alone(recorded):
-    recorded.set_params(with_temperature(4.0))
-    recorded.snakemake()
-    assert recorded.ran() == ONE_STUDENT | WHAT_FOLLOWS
-    recorded.distilrnn("sync")
-    assert recorded.agree()
-
-
-def test_dvc_reruns_one_changed_student_alone_and_goes_back(recorded):
-    student = recorded.path / "results/demo/students/rnn/tiny/seed0/student.safetensors"
+def test_dvc_reruns_one_changed_student_alone_and_goes_back(registered):
+    student = registered.path / "results/demo/students/rnn/tiny/seed0/student.safetensors"
     before = student.read_text()
-    recorded.set_params(with_temperature(4.0))
-    recorded.dvc("repro")
-    assert recorded.ran() == ONE_STUDENT | WHAT_FOLLOWS | {"demo/baselines/rnn/seed0"}
+    registered.set_params(with_temperature(4.0))
+    registered.dvc("repro")
+    assert registered.ran() == ONE_STUDENT | WHAT_FOLLOWS | {"demo/baselines/rnn/seed0"}
     assert student.read_text() != before
-    assert recorded.agree()
-    assert "params.yaml" in recorded.dvc("params", "diff").output
-    assert "value" in recorded.dvc("metrics", "diff").output
-    recorded.commit("Another temperature")
+    assert registered.agree()
+    assert "params.yaml" in registered.dvc("params", "diff").output
+    difference = registered.dvc("metrics", "diff").output
+    assert "scores/rnn.json" in difference and "failed to load" not in difference
+    registered.commit("Another temperature")
 
-    recorded.run("git", "checkout", "--quiet", "HEAD~1")
-    refused = recorded.distilrnn("sync", code=2)
-    assert "Snakemake has jobs to run" in refused.output
-    recorded.dvc("repro")
+    registered.run("git", "checkout", "--quiet", "HEAD~1")
+    refused = registered.distilrnn("sync", code=2)
+    assert "Snakemake has jobs to run" in refused.output and "dvc checkout" in refused.output
+    registered.dvc("repro")
     assert student.read_text() == before
-    recorded.distilrnn("sync")
-    assert recorded.agree()
+    registered.distilrnn("sync")
+    assert registered.agree()
 
 
-def test_record_refuses_outputs_of_another_checkout(recorded):
-    student = recorded.path / "results/demo/students/rnn/tiny/seed0/student.safetensors"
-    student.write_text("of another checkout")
-    recorded.snakemake("--touch", "--forceall")
-    refused = recorded.distilrnn("sync", code=2)
-    assert "student@rnn" in refused.output and "dvc checkout" in refused.output
-    recorded.distilrnn("sync", "--replace")
-    assert recorded.agree()
-
-
-@pytest.mark.parametrize("synced", [False, True])
-def test_record_refuses_outputs_of_other_code_though_they_were_brought_back_since(recorded, synced):
-    if synced:
-        recorded.distilrnn("sync")
-    with (recorded.path / "workflow/scripts/student.py").open("a") as script:
-        script.write("CHANGED = True\n")
-    for folder in ("students", "baselines"):
-        shutil.rmtree(recorded.path / "results/demo" / folder)
-    recorded.dvc("checkout", "--force")
-    assert "Snakemake has jobs to run" in recorded.distilrnn("sync", code=2).output
-    assert recorded.planned() == {"student", "baseline", *WHAT_FOLLOWS}
-
-
-def test_record_refuses_files_that_nothing_makes(recorded):
-    old = recorded.path / "results/demo/students/old/run.json"
+def test_sync_refuses_what_snakemake_did_not_make(registered):
+    old = registered.path / "results/demo/students/old/run.json"
     old.parent.mkdir()
     old.write_text("{}")
-    assert "results/demo/students/old/run.json" in recorded.distilrnn("sync", code=2).output
+    student = registered.path / "results/demo/students/rnn/tiny/seed0/student.safetensors"
+    student.write_text("of another checkout")
+    assert "results/demo/students/old/run.json" in registered.distilrnn("sync", code=2).output
+    old.unlink()
+    old.parent.rmdir()
+    registered.snakemake("--touch", "--forceall")
+    refused = registered.distilrnn("sync", code=2)
+    assert "student@rnn" in refused.output and "dvc checkout" in refused.output
+    registered.distilrnn("sync", "--replace")
+    assert registered.agree()
 
 
-def test_clone_pull_and_sync_bring_both_up_to_date(recorded, tmp_path):
-    recorded.dvc("remote", "add", "--default", "here", str(tmp_path / "remote"))
-    recorded.dvc("push")
-    recorded.commit("A remote")
-    recorded.run("git", "clone", "--quiet", str(recorded.path), str(tmp_path / "clone"))
+@pytest.mark.parametrize("remembers", [False, True])
+def test_sync_refuses_outputs_of_other_code_that_were_brought_back_since(registered, remembers):
+    if not remembers:
+        shutil.rmtree(registered.path / ".snakemake")
+    with (registered.path / "workflow/scripts/student.py").open("a") as script:
+        script.write("CHANGED = True\n")
+    for folder in ("students", "baselines"):
+        shutil.rmtree(registered.path / "results/demo" / folder)
+    registered.dvc("checkout", "--force")
+    said = registered.distilrnn("sync", code=2).output
+    assert ("Snakemake has jobs to run" if remembers else "Snakemake has no record of making it") in said
+    if remembers:
+        assert registered.planned() == {"student", "baseline", *WHAT_FOLLOWS}
+
+
+def test_clone_pull_and_sync_bring_both_up_to_date(registered, tmp_path):
+    registered.dvc("remote", "add", "--default", "here", str(tmp_path / "remote"))
+    registered.dvc("push")
+    registered.set_params({**PARAMS, "experiment": "other"}, OTHER)
+    registered.commit("A remote, and an experiment that was not run")
+    registered.run("git", "clone", "--quiet", str(registered.path), str(tmp_path / "clone"))
     clone = Repository(tmp_path / "clone")
-    assert "value" in clone.dvc("metrics", "diff", "HEAD~2", code=None).output
+    status = clone.dvc("status").output
+    # Two students; each stage has its name, a heading, and a line for what is missing.
+    assert len(status.splitlines()) <= 70 and "other" not in status
+    differences = clone.dvc("metrics", "diff", "HEAD~2", code=None).output
+    assert "scores/rnn.json" in differences and "failed to load" not in differences
     assert "dvc pull" in clone.distilrnn("sync", code=2).output
     clone.dvc("pull")
     clone.distilrnn("sync")
@@ -141,64 +206,58 @@ def test_clone_pull_and_sync_bring_both_up_to_date(recorded, tmp_path):
     assert clone.planned() == {"experiment", "student", *WHAT_FOLLOWS}
 
 
-def test_an_experiment_of_dvc_can_be_applied(recorded):
-    recorded.dvc("exp", "run", "--temp", "--name", "warm", "--set-param", "students.rnn.distil.temperature=4.0")
-    assert recorded.run("git", "status", "--short").output == ""
-    assert recorded.agree()
-    recorded.dvc("exp", "apply", "warm")
-    assert yaml.safe_load((recorded.path / "params.yaml").read_text()) == with_temperature(4.0)
-    recorded.distilrnn("sync")
-    assert recorded.agree()
+def test_a_run_in_a_clone_without_data_is_registered_by_sync(registered, tmp_path):
+    registered.run("git", "clone", "--quiet", str(registered.path), str(tmp_path / "clone"))
+    clone = Repository(tmp_path / "clone")
+    clone.snakemake("--cores", "2")
+    clone.distilrnn("sync")
+    assert clone.agree()
 
 
-def test_changed_code_reruns_what_imports_it(recorded):
-    module = recorded.path / "src/distilrnn/only_for_reports.py"
-    script = recorded.path / "workflow/scripts/report.py"
-    script.write_text(script.read_text() + "\nimport distilrnn.only_for_reports\n")
-    module.write_text("")
-    recorded.snakemake()
-    assert recorded.ran() == {"report"}
-    recorded.distilrnn("sync")
-    recorded.commit("A module for reports")
-    module.write_text("# a comment\n")
-    recorded.dvc("repro")
-    assert recorded.ran() == set()
-    module.write_text("CHANGED = True\n")
-    recorded.dvc("repro")
-    assert recorded.ran() == {"report"}
-    assert recorded.agree()
+def test_an_experiment_of_dvc_can_be_applied(registered):
+    registered.dvc("exp", "run", "--temp", "--name", "warm", "--set-param", "students.rnn.distil.temperature=4.0")
+    assert registered.run("git", "status", "--short").output == ""
+    assert registered.agree()
+    registered.dvc("exp", "apply", "warm")
+    assert yaml.safe_load((registered.path / "params.yaml").read_text()) == with_temperature(4.0)
+    registered.distilrnn("sync")
+    assert registered.agree()
 
 
-def test_a_stage_runs_its_own_rule_alone(recorded):
+def test_a_stage_runs_its_own_rule_alone(registered):
     """As in a fresh clone, where Snakemake knows nothing and the code is newer than what it made."""
-    recorded.run("rm", "-r", ".snakemake", "results/demo/students", "results/demo/bases")
-    for file in (recorded.path / "src").rglob("*.py"):
+    registered.run("rm", "-r", ".snakemake", "results/demo/students", "results/demo/bases")
+    for file in (registered.path / "src").rglob("*.py"):
         file.touch()
-    recorded.distilrnn("make", "student", "rnn")
-    assert recorded.ran() == ONE_STUDENT
+    registered.distilrnn("make", "student", "rnn")
+    assert registered.ran() == ONE_STUDENT
 
 
-def test_another_experiment_is_not_merged_over_the_first(recorded):
+def test_another_experiment_is_not_merged_over_the_first(registered):
+    registered.distilrnn("new", "other")
+    text = (registered.path / OTHER).read_text()
+    assert yaml.safe_load(text) == PARAMS | {"experiment": "other"}
+    assert "is already there" not in registered.distilrnn("new", "other").output
     other = {**PARAMS, "experiment": "other", "students": {"lstm": {"tokenizer": "tiny", "model": {"cell": "lstm"}}}}
-    recorded.set_params(other, "experiments/other/params.yaml")
-    recorded.commit("Another experiment")
-    recorded.snakemake("--configfile", "experiments/other/params.yaml")
-    assert {path.name for path in (recorded.path / "results/other/students").iterdir()} == {"lstm"}
-    recorded.distilrnn("sync", "--params", "experiments/other/params.yaml")
-    assert recorded.agree()
-    assert recorded.nothing_to_do("--configfile", "experiments/other/params.yaml")
+    registered.set_params(other, OTHER)
+    registered.commit("Another experiment")
+    registered.snakemake("--configfile", OTHER)
+    assert {path.name for path in (registered.path / "results/other/students").iterdir()} == {"lstm"}
+    registered.distilrnn("sync", "--params", OTHER)
+    assert registered.agree()
+    assert registered.nothing_to_do("--configfile", OTHER)
     other["students"]["lstm"]["distil"] = {"temperature": 3.0}
-    recorded.set_params(other, "experiments/other/params.yaml")
-    recorded.ran()
-    recorded.dvc("repro", "--single-item", "experiments/other/dvc.yaml:student@lstm")
-    assert recorded.ran() == {"other/students/lstm/tiny/seed0"}
+    registered.set_params(other, OTHER)
+    registered.ran()
+    registered.dvc("repro", "--single-item", "experiments/other/dvc.yaml:student@lstm")
+    assert registered.ran() == {"other/students/lstm/tiny/seed0"}
 
 
-def test_tokenizers_beside_the_bases_have_a_stage(recorded):
-    (recorded.path / "words.json").write_text("{}")
-    recorded.set_params(PARAMS | {"tokenize": {"max_length": 20, "tokenizers": {"words": "words.json"}}})
-    recorded.dvc("repro", "--single-item", "tokens-extra@words")
-    assert recorded.ran() == {"demo/tokens/words"}
+def test_extra_tokenizers_have_a_stage(registered):
+    (registered.path / "words.json").write_text("{}")
+    registered.set_params(PARAMS | {"tokenize": {"max_length": 20, "tokenizers": {"words": "words.json"}}})
+    registered.dvc("repro", "--single-item", "tokens-extra@words")
+    assert registered.ran() == {"demo/tokens/words"}
 
 
 def test_bad_params_are_one_sentence_and_nothing_is_written(tmp_path):
@@ -250,7 +309,10 @@ def test_the_real_scripts_make_what_the_rules_say(tmp_path):
     repository.snakemake()
     repository.distilrnn("sync")
     assert repository.agree()
+    shown = repository.dvc("metrics", "show").output
+    assert "dev.accuracy" in shown and "ood.mcc" in shown and "failed to load" not in shown
+    assert max(map(len, shown.splitlines())) <= 120
 
 
-def test_lint_finds_nothing(recorded):
-    assert "good condition" in recorded.snakemake("--lint").output
+def test_lint_finds_nothing(registered):
+    assert "good condition" in registered.snakemake("--lint").output

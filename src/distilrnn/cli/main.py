@@ -7,10 +7,10 @@ from distilrnn.cli.doctor import doctor
 from distilrnn.cli.export import export
 from distilrnn.cli.init import init
 from distilrnn.cli.predict import predict
-from distilrnn.cli.workflow import code, make, new, sync
+from distilrnn.cli.workflow import accept, code, make, new, sync
 
 commands = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, help=__doc__)
-for command in (init, predict, new, sync, doctor):
+for command in (init, predict, new, sync, accept, doctor):
     commands.command()(command)
 for command in (make, code):
     commands.command(hidden=True)(command)

@@ -1,27 +1,19 @@
 """Commands that join Snakemake and DVC: new, make, sync, accept and code."""
 
-import json
 import os
-import subprocess
 import sys
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from distilrnn.errors import InputError, RunError
-
-if TYPE_CHECKING:
-    from distilrnn.params.experiment import Experiment
+from distilrnn.errors import InputError
 
 DEFAULT_PARAMS = Path("params.yaml")
 Params = Annotated[Path, typer.Option(help="The experiment's params file.")]
 
 PROFILE = "profiles/local"
 """The Snakemake profile of DVC's stages: cores and GPUs. The variable SNAKEMAKE_PROFILE may name another."""
-CODE_STAGE = "workflow/dvc.yaml"
-CODE_FILE = Path("code.json")
 
 
 def new(
@@ -79,6 +71,8 @@ def make(
 
 def code() -> None:
     """Write code.json: the version of the code behind each rule, on which DVC's stages depend."""
+    from distilrnn.orchestration.engines import write_code_versions
+
     write_code_versions()
 
 
@@ -93,116 +87,60 @@ def sync(
     After a run of Snakemake, its results are registered with DVC, as `dvc repro` would have. After `dvc pull`, `dvc
     checkout` or `dvc exp apply`, Snakemake is told that the files are up to date.
     """
+    from distilrnn.orchestration import engines
     from distilrnn.orchestration.stages import make_folders
     from distilrnn.params.experiment import read_experiment
 
     experiment = read_experiment(params)
     make_folders(experiment)
-    stages = stages_file(params)
-    write_code_versions()
-    changes = dvc_status(CODE_STAGE, str(stages))
-    code_changed = changes.pop(f"{CODE_STAGE}:code", None)
+    stages = engines.stages_file(params)
+    engines.write_code_versions()
+    changes = engines.dvc_status(engines.CODE_STAGE, str(stages))
+    code_changed = changes.pop(f"{engines.CODE_STAGE}:code", None)
     if changes:
-        require_registrable(experiment, params, changes, replace)
-        run("dvc", "commit", "--force", CODE_STAGE, str(stages))
-        add_to_git(experiment, stages)
+        engines.require_registrable(experiment, params, changes, replace)
+        engines.run("dvc", "commit", "--force", engines.CODE_STAGE, str(stages))
+        engines.add_to_git(experiment, stages)
         print(f"registered in {stages.with_suffix('.lock')} and added to git: commit it")
     else:
-        snakemake(params, "--touch", "--forceall", "--cores", "1")
+        engines.snakemake(params, "--touch", "--forceall", "--cores", "1")
         if code_changed:
-            run("dvc", "commit", "--force", CODE_STAGE)
+            engines.run("dvc", "commit", "--force", engines.CODE_STAGE)
         print("Snakemake and DVC are both up to date")
 
 
-def add_to_git(experiment: "Experiment", stages: Path) -> None:
-    """Stage what git keeps of a registered experiment, which .gitignore may leave out until then."""
-    from distilrnn.orchestration.stages import files_for_git
+def accept(params: Params = DEFAULT_PARAMS) -> None:
+    """Accept a refactoring: keep the results if the changed code makes the same bytes, without running them again.
 
-    code = Path(CODE_STAGE)
-    files = [stages, stages.with_suffix(".lock"), code, code.with_suffix(".lock"), CODE_FILE]
-    run("git", "add", "--force", "--", *map(str, files), *files_for_git(experiment))
+    The proof is a tiny experiment (tests/golden/params.yaml), run with the code that made the results and with the code
+    of now. Then DVC and Snakemake are told that the results are up to date.
+    """
+    from distilrnn.orchestration import engines
+    from distilrnn.orchestration.golden import prove_equal
 
-
-def require_registrable(experiment: "Experiment", params: Path, changes: dict[str, list[Any]], replace: bool) -> None:
-    """Refuse to register what Snakemake did not make from the present parameters and code; raises InputError."""
-    from distilrnn.artifacts import layout
-    from distilrnn.orchestration.snakemake import unrecorded
-    from distilrnn.orchestration.stages import all_outputs, unexpected_files
-    from distilrnn.params.experiment import read_experiment
-
-    stages = params.with_name("dvc.yaml")
-    root = layout.root(experiment)
-    unexpected = unexpected_files(experiment)
-    if unexpected:
-        more = f" (and {len(unexpected) - 1} more)" if len(unexpected) > 1 else ""
-        raise InputError(f"{unexpected[0]}: not an output of {params}{more}: delete it")
-    if "Nothing to be done" not in snakemake(params, "--dry-run", "--cores", "1"):
+    stages = engines.stages_file(params)
+    engines.write_code_versions()
+    changes = engines.dvc_status(engines.CODE_STAGE, str(stages))
+    changes.pop(f"{engines.CODE_STAGE}:code", None)
+    if not changes:
+        raise InputError(f"{stages}: DVC finds nothing changed: there is nothing to accept")
+    others = [stage for stage, changed in changes.items() if not engines.only_code_differs(changed)]
+    if others:
         raise InputError(
-            f"{params}: Snakemake has jobs to run, and DVC finds {names_of(changes)} changed: run `snakemake` or `dvc "
-            f"repro {stages}` to make what is out of date, or `dvc checkout {stages}` to go back to what is registered"
+            f"{engines.names_of(others)}: more than the code has changed: run `dvc repro {stages}`, or "
+            "`distilrnn sync` if Snakemake has made the new results"
         )
-    missing = unrecorded(all_outputs(experiment))
-    if missing:
-        raise InputError(
-            f"{missing[0]}: Snakemake has no record of making it ({len(missing)} such files), and DVC finds "
-            f"{names_of(changes)} changed: run `dvc repro {stages}`"
-        )
-    if read_experiment(root / "params.json") != experiment:
-        raise InputError(f"{root}: was made with other parameters than {params} has now: run `dvc repro {stages}`")
-    repeated = [stage for stage, changed in changes.items() if only_outputs_differ(changed)]
-    if repeated and not replace:
-        raise InputError(
-            f"{names_of(repeated)}: outputs changed although their inputs did not: `dvc checkout {stages}` restores "
-            "the registered ones; `distilrnn sync --replace` registers the new ones"
-        )
+    files = prove_equal(engines.registered_versions(stages), _machine())
+    engines.run("dvc", "commit", "--force", engines.CODE_STAGE, str(stages))
+    engines.snakemake(params, "--touch", "--forceall", "--cores", "1")
+    print(
+        f"all {files} files have the same bytes: the results stay; commit {stages.with_suffix('.lock')} and code.json"
+    )
 
 
-def names_of(stages: Iterable[str]) -> str:
-    """The names of some stages, for a message."""
-    names = [stage.rsplit(":", 1)[-1] for stage in stages]
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+def _machine() -> str:
+    """What bytes depend on besides the code: processor and versions."""
+    from distilrnn.runtime.machine import processor, versions
 
-
-def write_code_versions(file: Path = CODE_FILE) -> None:
-    """Write the code versions of the repository in the current folder, if the file does not have them yet."""
-    from distilrnn.artifacts.files import to_json, write_atomically
-    from distilrnn.orchestration.code import code_versions
-
-    text = to_json(code_versions(Path.cwd()))
-    if not file.is_file() or file.read_text(encoding="utf-8") != text:
-        write_atomically(file, text)
-
-
-def stages_file(params: Path) -> Path:
-    """The dvc.yaml beside a params file, which is written if it is not there yet; raises InputError."""
-    from distilrnn.orchestration.experiments import write_stages
-
-    stages = params.with_name("dvc.yaml")
-    return stages if stages.is_file() else write_stages(params.parent)
-
-
-def dvc_status(*stages: str) -> dict[str, list[Any]]:
-    """What DVC finds changed, by stage."""
-    return json.loads(run("dvc", "status", "--json", *stages))
-
-
-def only_outputs_differ(changes: list[Any]) -> bool:
-    """Whether outputs were modified although neither command nor dependencies nor parameters were."""
-    kinds = {kind for change in changes for kind in (change if isinstance(change, dict) else [change])}
-    return kinds == {"changed outs"} and any("modified" in change["changed outs"].values() for change in changes)
-
-
-def snakemake(params: Path, *arguments: str) -> str:
-    """Run Snakemake on an experiment and return what it says."""
-    return run("snakemake", "--configfile", str(params), *arguments)
-
-
-def run(module: str, *arguments: str) -> str:
-    """Run a program of this environment and return what it writes; raises RunError with its last words."""
-    program = [module] if module == "git" else [sys.executable, "-m", module]
-    done = subprocess.run([*program, *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        lines = (done.stderr or done.stdout).strip().splitlines()
-        telling = [line for line in lines if line.lower().startswith(("note:", "error:"))] or lines[-5:]
-        raise RunError(f"`{module} {' '.join(arguments)}` failed: {' '.join(telling)}")
-    return done.stdout + ("" if module == "dvc" else done.stderr)
+    packages = {name: version for name, version in versions().items() if name not in ("snakemake", "dvc")}
+    return ", ".join([processor(), *(f"{name} {version}" for name, version in packages.items())])

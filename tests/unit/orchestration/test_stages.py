@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from distilrnn.cli.workflow import only_outputs_differ
 from distilrnn.errors import InputError
 from distilrnn.orchestration import stages
+from distilrnn.orchestration.engines import only_outputs_differ
 from distilrnn.orchestration.experiments import stages_text
 from distilrnn.orchestration.locks import lock_note
 from distilrnn.params.experiment import validate_experiment
