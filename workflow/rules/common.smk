@@ -14,7 +14,7 @@ from distilrnn.cli.options import options
 from distilrnn.errors import InputError
 from distilrnn.orchestration import resources as sizes
 from distilrnn.orchestration import stages as files
-from distilrnn.orchestration.code import code_version
+from distilrnn.orchestration import code
 from distilrnn.orchestration.locks import lock_note
 from distilrnn.orchestration.stages import external_files
 from distilrnn.params.experiment import validate_experiment
@@ -28,6 +28,11 @@ except InputError as error:
 
 if workflow.is_main_process and lock_note():
     print(lock_note(), file=sys.stderr)
+
+def code_version(rule):
+    """The version of the code in this repository, wherever the package was imported from before."""
+    return code.code_version(rule, Path(workflow.basedir))
+
 
 ROOT = layout.root(EXPERIMENT)
 LOGS = f"logs/{EXPERIMENT.experiment}"
