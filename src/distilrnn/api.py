@@ -1,4 +1,4 @@
-"""The whole of it from Python: tune a teacher, let it judge unlabelled sentences, distil a student, and predict.
+"""The whole of it from Python: tune a teacher, let it score unlabelled sentences, distil a student, and predict.
 
 The steps are the workflow's rules (distilrnn.pipeline), on files in one folder that is laid out as an experiment's.
 """
@@ -25,7 +25,7 @@ from distilrnn.params.teacher import TeacherTraining, TuningParams
 from distilrnn.params.transfer import TextSource
 
 SCORING_BATCH = 64
-"""Sentences that the teacher judges at a time."""
+"""Sentences that the teacher scores at a time."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def distil(
 
     Args:
         teacher: What `tune_teacher` returned.
-        unlabelled: More texts of the same kind, which the teacher judges. None of the dev set is learned from.
+        unlabelled: More texts of the same kind, which the teacher scores. None of the dev set is learned from.
         model: Cell, widths, layers, pooling; an RNN of width 128 by default.
         training: Epochs, batch size, learning rate.
         loss: Loss and temperature (arXiv:1503.02531).

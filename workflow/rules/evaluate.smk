@@ -1,4 +1,4 @@
-"""What every system costs, and how well it judges."""
+"""What every system costs, and how good it is."""
 
 
 rule measure:

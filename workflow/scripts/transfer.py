@@ -23,7 +23,7 @@ def main(
     *,
     selection: SelectionParams,
 ) -> None:
-    """Write a pool of sentences for teachers to judge: each once, none of dev, test or the held-out part of train."""
+    """Write a pool of sentences for teachers to score: each once, none of dev, test or the held-out part of train."""
     from distilrnn.runtime.gpu_leases import leased
 
     with leased(gpus):

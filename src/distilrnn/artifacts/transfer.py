@@ -33,7 +33,7 @@ class PoolCounts:
     unusable: int = 0
     """Empty, invisible, or longer than 65,536 characters."""
     in_reported: int = 0
-    """Stand in a split on which systems are judged."""
+    """Stand in an evaluation split."""
     in_held_out: int = 0
     """Stand in the part of train by which the epoch is chosen."""
     in_train: int = 0

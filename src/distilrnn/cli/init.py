@@ -17,7 +17,7 @@ def init(
         Path, typer.Argument(help="Labelled texts: CSV, TSV, JSON, Parquet, Arrow, or a folder per class.")
     ],
     unlabelled: Annotated[
-        list[Path] | None, typer.Option(help="Texts without labels for the teacher to judge; can be repeated.")
+        list[Path] | None, typer.Option(help="Texts without labels for the teacher to score; can be repeated.")
     ] = None,
     base: Annotated[str | None, typer.Option(help="Model directory, .gguf file, hub id, or pretrain.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the experiment [default: the data's].")] = None,

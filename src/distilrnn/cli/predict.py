@@ -13,7 +13,7 @@ import typer
 from distilrnn.errors import InputError
 
 CHUNK = 8192
-"""Sentences that are classified together: of so many, batches of like length can be made."""
+"""Sentences that are classified together: enough to form batches of similar length."""
 LONGEST_LINE = 1 << 20  # bytes
 
 

@@ -78,7 +78,7 @@ def _parse_line(line: bytes, place: str, classes: int | None) -> Example:
     if not LABEL.fullmatch(label) or (classes is not None and int(label) >= classes):
         allowed = "0 or 1" if classes == 2 else f"a number from 0 to {9999 if classes is None else classes - 1}"
         raise InputError(
-            f"{place}: the label is {label[:20]!r}, not {allowed}: mend the second column (there is no header row)"
+            f"{place}: the label is {label[:20]!r}, not {allowed}: check the second column (there is no header row)"
         )
     if len(source) > LONGEST_SOURCE or not source.isprintable():
         raise InputError(

@@ -59,7 +59,7 @@ class EncodedSplit:
         return EncodedSplit(self.ids[(starts[:, None] + found.positions)[real]], offsets, self.labels[found.texts])
 
     def cut(self, longest: int | None) -> "EncodedSplit":
-        """The sentences with no more than so many tokens of each."""
+        """The sentences, each truncated to that many tokens."""
         if longest is None or not len(self) or int(self.lengths.max()) <= longest:
             return self
         lengths = np.minimum(self.lengths, longest)

@@ -20,7 +20,7 @@ from distilrnn.params.corpus import CorpusParams
 from distilrnn.params.splits import TRAIN
 
 LOOKED_AT = 2000
-"""Rows by which columns are judged."""
+"""Rows from which columns are recognised."""
 MOST_LABELS = 100
 """Different values above which a column is hardly a label."""
 FEW_WORDS = 2.0
@@ -92,7 +92,7 @@ class UnlabelledFacts:
 
 
 def columns_of(path: Path) -> list[ColumnFacts]:
-    """What the columns of a table hold, judged by its first rows; raises InputError."""
+    """What the columns of a table hold, going by its first rows; raises InputError."""
     names = column_names(path)
     if len(set(names)) < len(names):
         raise InputError(f"{path}: has two columns of one name ({listed(names)}): rename one")

@@ -52,7 +52,7 @@ class TextLimit:
         return self.limit - self.suffix
 
     def is_long(self, length: int) -> bool:
-        """Whether a text of so many tokens is longer than what a model reads at once."""
+        """Whether a text of this many tokens is longer than the model reads at once."""
         return self.max_length is not None and length > self.max_length
 
     def cut(self, ids: Sequence[int]) -> Sequence[int]:

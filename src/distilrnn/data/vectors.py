@@ -20,7 +20,7 @@ FREQUENT_WORDS = 200_000
 ANCHOR = "a"
 """A word before another: so the second is read as within a sentence, with the marker of its tokenizer before it."""
 LONGEST_LINE = 1 << 20
-"""Bytes: a longer line is no word with its vector."""
+"""Bytes: a longer line is not a word with its vector."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ def _words_beside(path: Path) -> list[str]:
         from distilrnn.data.tokenizer import load_tokenizer
 
         return token_texts(load_tokenizer(tokenizer))
-    raise InputError(f"{path}: has no words: put {listed.name} beside it, a word a line, or its tokenizer.json")
+    raise InputError(f"{path}: has no words: put {listed.name} beside it, one word per line, or its tokenizer.json")
 
 
 def token_texts(tokenizer: Tokenizer) -> list[str]:

@@ -1,4 +1,4 @@
-"""Metrics of one system on one split, from its logits and the labels: the same code judges every system.
+"""Metrics of one system on one split, from its logits and the labels: the same code scores every system.
 
 Shapes: n sentences, K classes. Labels are int [n] in 0..K-1, logits are float [n, K]; probabilities are their softmax,
 the prediction is the class of the largest logit (the first, where several are equal).

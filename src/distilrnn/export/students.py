@@ -54,7 +54,7 @@ def export_student(checkpoint: Path, types: Sequence[int] | np.ndarray | None, i
     ones, as `distilrnn predict` has them. Every other type gets zeros.
 
     Raises:
-        InputError: the checkpoint is no student, or has too many vectors for one file.
+        InputError: the checkpoint is not a student, or has too many embeddings for one file.
     """
     student, text, header = load_student(checkpoint)
     vocabulary = header["vocabulary"]

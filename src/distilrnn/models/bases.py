@@ -43,7 +43,7 @@ def import_base(params: BaseParams, output: Path) -> dict:
     """Bring a base that exists into `output`, and return its base.json.
 
     Raises:
-        InputError: it is no model, or a hub id without a pinned revision or without a network to get it by.
+        InputError: not a model, or a hub id without a pinned revision or without a network.
     """
     import torch
     from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer

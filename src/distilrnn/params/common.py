@@ -73,11 +73,9 @@ class TrainingParams(Section):
     class_weights: Literal["none", "balanced"] = Field(
         "none", description="balanced: the hard-label loss weighs each class by the inverse of its frequency."
     )
-    validate_every: int | None = Field(
-        None, ge=1, description="Validate after every so many steps, and at the end; none: after each epoch."
-    )
+    validate_every: int | None = Field(None, ge=1, description="Steps between validations; null: after each epoch.")
     patience: int | None = Field(
-        None, ge=1, description="Stop after so many validations without a better one; none trains through."
+        None, ge=1, description="Early stopping: validations without improvement before training stops; null: never."
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto: bf16 where the hardware multiplies it natively, else fp32."

@@ -24,7 +24,7 @@ SHORT = {TRAIN: "train", DEV: "dev", TEST: "test", OUT_OF_DOMAIN: "ood"}
 
 
 def evaluation_splits(splits: Iterable[str]) -> list[str]:
-    """Those on which systems are judged and reported: all but train."""
+    """The evaluation splits: all but train."""
     return [split for split in splits if split != TRAIN]
 
 

@@ -1,4 +1,4 @@
-"""The transfer section of params.yaml: sentences without labels, which a teacher judges for its students."""
+"""The transfer section of params.yaml: sentences without labels, which a teacher scores for its students."""
 
 from typing import Annotated, Literal
 
@@ -18,8 +18,8 @@ class TextSource(Section):
     kind: Literal["text"]
     files: tuple[str, ...] = Field(
         min_length=1,
-        description="Files, or shell patterns such as texts/*.txt: .txt with a sentence a line, CSV, TSV, JSON Lines, "
-        "Parquet.",
+        description="Files, or shell patterns such as texts/*.txt: .txt with one sentence per line, CSV, TSV, "
+        "JSON Lines, Parquet.",
     )
     text_column: str = Field("text", min_length=1, description="Column of the sentence, in tables.")
 
@@ -57,14 +57,14 @@ class AugmentSource(Section):
         (TRAIN_SENTENCES,), min_length=1, description="What is changed: train, or names of other sources."
     )
     copies: int = Field(20, ge=1, le=50, description="Copies of each sentence, before duplicates are removed.")
-    mask: float = Field(0.1, ge=0, le=1, description="Chance of a word to become mask_token.")
-    mask_token: str = Field("[MASK]", min_length=1, description="What a masked word becomes.")
+    mask: float = Field(0.1, ge=0, le=1, description="Probability of replacing a word by mask_token.")
+    mask_token: str = Field("[MASK]", min_length=1, description="The replacement of a masked word.")
     replace: float = Field(
-        0.1, ge=0, le=1, description="Chance of a word to become another of like part of speech and frequency."
+        0.1, ge=0, le=1, description="Probability of replacing a word by one of similar part of speech and frequency."
     )
-    drop: float = Field(0.0, ge=0, le=1, description="Chance of a word to be left out.")
-    swap: float = Field(0.0, ge=0, le=1, description="Chance of a word to change places with the next one.")
-    ngram: float = Field(0.25, ge=0, le=1, description="Chance of a copy to be cut to an n-gram of 1 to 5 words.")
+    drop: float = Field(0.0, ge=0, le=1, description="Probability of dropping a word.")
+    swap: float = Field(0.0, ge=0, le=1, description="Probability of swapping a word with the next one.")
+    ngram: float = Field(0.25, ge=0, le=1, description="Probability of cutting a copy to an n-gram of 1 to 5 words.")
 
     @field_validator("of", mode="before")
     @classmethod
@@ -86,12 +86,10 @@ class SampleSource(Section):
     kind: Literal["sample"]
     base: Name = Field(description="Name of a causal entry of bases.")
     sentences: int = Field(10_000, ge=1, description="Sentences to draw, before duplicates are removed.")
-    temperature: float = Field(1.0, gt=0, description="Divides the logits: below 1 the likelier words gain.")
-    top_p: float = Field(0.95, gt=0, le=1, description="Draw among the likeliest tokens that add up to so much.")
-    first_words: int = Field(
-        0, ge=0, le=20, description="Begin with so many words of a training sentence drawn at random."
-    )
-    longest: int = Field(64, ge=2, description="Most tokens of a sentence; one that does not end by then is dropped.")
+    temperature: float = Field(1.0, gt=0, description="Sampling temperature.")
+    top_p: float = Field(0.95, gt=0, le=1, description="Nucleus sampling: probability mass of the tokens to draw from.")
+    first_words: int = Field(0, ge=0, le=20, description="Number of words of a random training sentence to begin with.")
+    longest: int = Field(64, ge=2, description="Maximum tokens of a sentence; longer ones are dropped.")
     batch_size: int = Field(64, ge=1, description="Sentences drawn at once.")
 
 
@@ -111,11 +109,11 @@ Balance = Literal["train", "weights"] | None
 
 
 class TransferParams(Section):
-    """Sentences without labels that a teacher judges, and its students learn from (Tang et al. 2019, section 3)."""
+    """Sentences without labels that a teacher scores and its students learn from (Tang et al. 2019, section 3)."""
 
     seed: int = Field(0, ge=0, le=LARGEST_SEED, description="Seed of what is drawn: augmentation, sampling, bounds.")
     max_sentences: int | None = Field(
-        None, ge=1, description="Most sentences of each source, drawn at random; none keeps them all."
+        None, ge=1, description="Maximum sentences of each source, drawn at random; null: all."
     )
     shards: int = Field(1, ge=1, le=1000, description="Parts of each source that teachers score as jobs of their own.")
     balance: Balance = Field(
@@ -135,7 +133,7 @@ class TransferParams(Section):
             for other in source.of:
                 if other != TRAIN_SENTENCES and other not in self.sources:
                     known = ", ".join([TRAIN_SENTENCES, *(one for one in self.sources if one != name)])
-                    raise ValueError(f"sources.{name}.of names {other!r}, which is no source: choose of {known}")
+                    raise ValueError(f"sources.{name}.of names {other!r}, which is not a source: choose one of {known}")
                 if isinstance(self.sources.get(other), AugmentSource):
                     raise ValueError(
                         f"sources.{name}.of names {other!r}, which is augmented itself: name what that one is made of"

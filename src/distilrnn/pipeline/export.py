@@ -14,7 +14,7 @@ from distilrnn.params.splits import evaluation_splits
 
 
 def export_systems(params: Path, threads: int) -> dict[str, dict[str, Any]]:
-    """Rule export: every student and baseline of the comparison, judged as onnxruntime runs it.
+    """Rule export: every student and baseline of the comparison, evaluated as onnxruntime runs it.
 
     The first seed stands for all, as it does for costs. The graphs have a vector for every type of the corpus, so they
     are exact on all that is measured, and small.

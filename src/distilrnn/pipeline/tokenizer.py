@@ -16,7 +16,7 @@ def learn_tokenizer(
 ) -> dict[str, Any]:
     """Learn a tokenizer; write tokenizer.json and run.json into `output`, and return the latter.
 
-    It reads the training sentences and `texts`, files of a sentence a line, and no split on which systems are judged.
+    It reads the training sentences and `texts`, files with one sentence per line, and no evaluation split.
     Raises InputError.
     """
     classes = len(read_summary(corpus)["classes"])

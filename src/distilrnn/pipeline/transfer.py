@@ -1,4 +1,4 @@
-"""Rule transfer: the sentences of one source of unlabelled text, for teachers to judge."""
+"""Rule transfer: the sentences of one source of unlabelled text, for teachers to score."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass

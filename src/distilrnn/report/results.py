@@ -70,7 +70,7 @@ class Results:
 
     @property
     def splits(self) -> list[str]:
-        """The splits on which systems are judged."""
+        """The evaluation splits."""
         return evaluation_splits(self.corpus["splits"])
 
     def has_sources(self, split: str) -> bool:

@@ -83,7 +83,7 @@ def max_length(lengths: TokenLengths, context: int | None) -> int | None:
 
 
 def epochs_for(steps: int, rows: int, batch: int, fewest: int, most: int) -> int:
-    """Epochs that make about so many steps."""
+    """Epochs that make about that many steps."""
     return max(fewest, min(most, round(steps * batch / max(1, rows))))
 
 
@@ -237,7 +237,7 @@ def _transfer_lines(unlabelled: Sequence[UnlabelledFacts]) -> list[str]:
         return []
     lines = [
         "",
-        "# Texts without labels: the teacher judges them, and the student learns from its judgement.",
+        "# Texts without labels: the teacher scores them, and the student learns from its scores.",
         "transfer:",
     ]
     lines += ["  seed: 0", "  sources:"]

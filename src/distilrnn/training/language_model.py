@@ -74,7 +74,7 @@ class RecurrentLanguageModel(nn.Module):
 def language_model_objective(pad_id: int, samples: int | None, frequencies: np.ndarray) -> Objective:
     """Mean cross-entropy of each next (and previous) token.
 
-    With `samples`, training estimates the softmax's normaliser from so many words that are drawn by their frequency,
+    With `samples`, training estimates the softmax's normaliser from that many words that are drawn by their frequency,
     each weighted by the inverse of how often it is expected among them (importance sampling: Bengio & Senecal 2008,
     IEEE Trans. Neural Netw. 19, 713). Validation computes it in full.
 

@@ -57,8 +57,8 @@ class TrainingRun:
     """By which the best point is chosen: a name of METRICS."""
     resume: ResumeFile | None = None
     max_tokens: int | None = None
-    """A batch's gradients are summed over parts of about so many tokens, which the device computes side by side: the
-    same step in less memory, for an objective that is a mean over sentences."""
+    """Gradients are accumulated over micro-batches of about that many tokens, which the device computes side by side:
+    the same step in less memory, for an objective that is a mean over sentences."""
 
 
 @gc_frozen()
@@ -66,8 +66,8 @@ def fit(model: nn.Module, train: Dataset, validation: Dataset, objective: Object
     """Train, and leave the model with the weights of the best point of validation (the first of equals).
 
     Points lie after every `validate_every` steps and at the end, or after each epoch; with `patience`, training ends
-    after so many points without a better one. The order of the sentences and every random number depend on (seed,
-    epoch, step) alone, so a run that goes on from its state ends with the same bytes as one that was never interrupted.
+    after that many validation points without improvement. The order of the sentences and every random number depend on
+    (seed, epoch, step) alone, so a run that goes on from its state ends with the same bytes as one that was never interrupted.
 
     Raises:
         NonFiniteError: loss or gradients are not finite; the message names epoch, step and learning rate, and the
@@ -174,7 +174,7 @@ class _Training:
         run.progress.epoch(row)  # said last: a point that was said to be done is never done again
 
     def _is_patience_spent(self) -> bool:
-        """Whether so many points have gone by without a better one."""
+        """Whether early stopping is due."""
         history, patience = self.state.history, self.run.params.patience
         return patience is not None and len(history.curves) - 1 - history.best_row >= patience and bool(history.curves)
 

@@ -24,11 +24,11 @@ def evaluate(
     device: Device,
     max_tokens: int | None = None,
 ) -> dict[str, float]:
-    """Mean loss and accuracy (0 to 1) over the sentences, in batches of at most so many sentences.
+    """Mean loss and accuracy (0 to 1) over the sentences, in batches of at most `batch_size` sentences.
 
     Where sentences are classified, their Matthews correlation (mcc) and mean F1 (macro_f1) too.
 
-    With `max_tokens` the device computes parts of the batches, of about so many tokens, side by side.
+    With `max_tokens` the device computes micro-batches of about that many tokens side by side.
     """
     model.eval()
 
@@ -63,7 +63,7 @@ def predict_logits(
 ) -> np.ndarray:
     """The model's logits, float32 [sentences, classes], in the order of the sentences; `into` an array of that shape.
 
-    With `max_tokens` the device computes parts of the batches, of about so many tokens, side by side.
+    With `max_tokens` the device computes micro-batches of about that many tokens side by side.
 
     Raises:
         RunError: a logit is not finite.

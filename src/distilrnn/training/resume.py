@@ -24,7 +24,7 @@ from distilrnn.training.history import History, NonFiniteError
 
 FOLDER = Path(".resume")
 MINUTES = 10
-"""A long epoch is also saved after so many minutes."""
+"""Minutes between saves within an epoch."""
 
 
 @dataclass

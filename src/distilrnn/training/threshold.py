@@ -8,7 +8,7 @@ import numpy as np
 from distilrnn.evaluation.confusion import accuracy, confusion, macro_f1, mcc
 
 CANDIDATES = 512
-"""Decision points that are tried for a class: all of them for few sentences, so many quantiles for more."""
+"""Decision points that are tried for a class: all of them for few sentences, that many quantiles for more."""
 
 METRICS = {"accuracy": accuracy, "mcc": mcc, "macro_f1": macro_f1}
 

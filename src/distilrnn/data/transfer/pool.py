@@ -29,7 +29,7 @@ class Excluded:
     """The labelled sentences, by their leak keys."""
 
     reported: Collection[int]
-    """Those on which systems are judged."""
+    """The evaluation splits."""
     held_out: Collection[int]
     """Those of train by which the epoch is chosen."""
     train: Collection[int]

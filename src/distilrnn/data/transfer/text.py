@@ -18,7 +18,7 @@ def text_files(source: TextSource) -> list[Path]:
     for pattern in source.files:
         files = [Path(pattern)] if Path(pattern).is_dir() else matching_files(pattern)
         if not files:
-            raise InputError(f"{pattern}: no such file: mend transfer.sources.<source>.files")
+            raise InputError(f"{pattern}: no such file: check transfer.sources.<source>.files")
         found |= dict.fromkeys(files)
     return list(found)
 
