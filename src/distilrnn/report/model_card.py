@@ -192,8 +192,8 @@ def limits(results: Results, comparison: Comparison) -> Iterator[str]:
     if results.experiment.tokenize.max_length:
         yield LONG_TEXTS[results.experiment.tokenize.long_texts].format(results.experiment.tokenize.max_length)
     yield (
-        "Only the sentences above were evaluated: nothing is known about other kinds of text, other languages, or the harm "
-        "that a wrong answer does."
+        "Only the sentences above were evaluated: nothing is known about other kinds of text, other languages, or the "
+        "harm that a wrong answer does."
     )
     yield "Probabilities are the model's own, not calibrated afterwards; report.html shows how far they are off."
     yield (

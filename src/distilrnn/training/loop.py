@@ -67,7 +67,8 @@ def fit(model: nn.Module, train: Dataset, validation: Dataset, objective: Object
 
     Points lie after every `validate_every` steps and at the end, or after each epoch; with `patience`, training ends
     after that many validation points without improvement. The order of the sentences and every random number depend on
-    (seed, epoch, step) alone, so a run that goes on from its state ends with the same bytes as one that was never interrupted.
+    (seed, epoch, step) alone, so a run that goes on from its state ends with the same bytes as one that was never
+    interrupted.
 
     Raises:
         NonFiniteError: loss or gradients are not finite; the message names epoch, step and learning rate, and the
