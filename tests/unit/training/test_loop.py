@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import f1_score, matthews_corrcoef
 from torch import nn
 
 from distilrnn.artifacts.curves import CURVE_COLUMNS, read_curve
@@ -218,6 +219,57 @@ def test_the_first_of_the_best_epochs_is_kept(accuracies, best):
     assert [row["validation_loss"] for row in history.curves] == pytest.approx(
         [1 / epoch for epoch in range(1, len(accuracies) + 1)]
     )
+
+
+@pytest.mark.parametrize(("every", "steps"), [(None, [3, 6]), (2, [2, 4, 6]), (4, [4, 6]), (100, [6])])
+def test_points_of_validation(every, steps):
+    """24 sentences in batches of 8 are 3 steps an epoch: the last step is always a point."""
+    history = run(Bag(), epochs=2, validate_every=every)
+    assert [row["step"] for row in history.curves] == steps
+    assert [row["epoch"] for row in history.curves] == pytest.approx([step / 3 for step in steps], abs=1e-6)
+    assert all(isinstance(row["epoch"], int) == (row["step"] % 3 == 0) for row in history.curves)
+
+
+def test_points_of_validation_do_not_change_what_is_learned():
+    models = []
+    for every in (None, 1):
+        models.append(Bag(dropout=0.5))
+        run(models[-1], epochs=2, validate_every=every, learning_rate=1e-4, metric="loss")
+    last = [model.state_dict() for model in models]
+    assert all(torch.equal(last[0][name], last[1][name]) for name in last[0])
+
+
+@pytest.mark.parametrize(("patience", "points"), [(None, 6), (1, 3), (2, 4), (3, 6)])
+def test_patience_ends_a_training_that_gets_no_better(patience, points):
+    """The best points are the 2nd and, for who waits so long, the 5th."""
+    script = [0.5, 0.75, 0.5, 0.25, 1.0, 0.5]
+    model = Scripted(script)
+    history = run(model, scripted_objective, epochs=6, batch_size=24, learning_rate=1.0, patience=patience)
+    assert len(history.curves) == points
+    assert history.best_epoch == (5 if points == 6 else 2)
+    assert model.weight.item() == pytest.approx(history.best_epoch, abs=1e-4)
+
+
+@pytest.mark.parametrize(("metric", "best"), [("accuracy", 2), ("mcc", 3), ("macro_f1", 3), ("loss", 4)])
+def test_the_best_point_is_chosen_by_the_metric(metric, best):
+    """12 of 16 are of class 1: all 1 is right more often than what tells the classes apart."""
+    offsets = np.arange(17)
+    sentences = EncodedDataset(EncodedSplit(np.arange(16), offsets, np.array([0] * 4 + [1] * 12)), 0)
+    said = [[0] * 16, [1] * 16, [0] * 4 + [1] * 7 + [0] * 5, [0] * 12 + [1] * 4]
+    losses = [4.0, 3.0, 2.0, 1.0]
+
+    def objective(model, batch):
+        if model.training:
+            return Step(-model.weight, torch.tensor(0), len(batch.labels))
+        point = round(model.weight.item()) - 1
+        predictions = torch.tensor(said[point])[batch.ids[:, 0]]
+        return Step(torch.tensor(losses[point]), (predictions == batch.labels).sum(), 16, predictions)
+
+    history = run(Scripted([]), objective, train=sentences, epochs=4, batch_size=16, learning_rate=1.0, metric=metric)
+    assert history.best_epoch == best
+    truth, third = [0] * 4 + [1] * 12, said[2]
+    assert history.curves[2]["validation_mcc"] == pytest.approx(matthews_corrcoef(truth, third))
+    assert history.curves[2]["validation_macro_f1"] == pytest.approx(f1_score(truth, third, average="macro"))
 
 
 def test_curves_are_what_was_seen():
