@@ -13,7 +13,7 @@ from benchmarks.timing import multiply_rate, seconds
 from benchmarks.trainer_peft import TrainerPeft
 from distilrnn.models.lora import merge
 from distilrnn.params.student import DistilParams
-from distilrnn.runtime.device import prepare
+from distilrnn.runtime.device import configure_process, select_device
 from distilrnn.training.distillation import distil_objective
 from distilrnn.training.losses import label_objective
 
@@ -25,7 +25,8 @@ class OurTeacher:
     """The teacher of this package; it gets batches as an epoch of the whole corpus would give it, of like length."""
 
     def __init__(self, data: Data, sizes: Sizes, threads: int, precision: str) -> None:
-        self.data, self.sizes, self.device = data, sizes, prepare(precision, threads)
+        configure_process(threads)
+        self.data, self.sizes, self.device = data, sizes, select_device(precision)
         self.teacher = our_teacher(sizes, self.device)
 
     def train(self, number: int) -> float:
@@ -144,7 +145,8 @@ class OurBaseline:
     """The RNN of this package on labels: read at the last token, or as the reference at the last of 20 time steps."""
 
     def __init__(self, data: Data, sizes: Sizes, threads: int, precision: str, pooling: str) -> None:
-        self.data, self.sizes, self.device = data, sizes, prepare(precision, threads)
+        configure_process(threads)
+        self.data, self.sizes, self.device = data, sizes, select_device(precision)
         self.student = our_student(data, sizes, pooling)
         self.width = MAX_LENGTH if pooling == "last_step" else None
 

@@ -30,7 +30,7 @@ from distilrnn.cli.options import run
 from distilrnn.errors import InputError
 from distilrnn.models.lora import merge
 from distilrnn.params.student import DistilParams
-from distilrnn.runtime.device import prepare
+from distilrnn.runtime.device import configure_process, select_device
 from distilrnn.training.distillation import distil_objective
 from distilrnn.training.losses import label_objective
 
@@ -54,7 +54,8 @@ class Row:
 
 def measure(data: Data, tiny: bool) -> dict[str, Any]:
     """Train every system of the table, and return seconds and the distance from the machine's limit."""
-    device = prepare("auto")
+    configure_process()
+    device = select_device("auto")
     dtype = torch.bfloat16 if device.precision == "bf16" else torch.float32
     limit = multiply_rate(dtype, device.name, TINY.product if tiny else None)
     dev = data.part(min(DEV, len(data.rows) // 4), 0)

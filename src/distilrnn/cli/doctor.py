@@ -137,6 +137,7 @@ def devices(params: Path) -> Iterator[Finding]:
 
     bf16 = "bf16" if multiplies_bf16("cpu") else "no native bf16: fp32"
     yield Finding("CPU", "ok", f"{processor()}, {os.cpu_count()} cores, {bf16}")
+    yield _kernels()
     machine, usable = gpu_leases.machine_devices(), gpu_leases.usable_devices()
     limit = os.environ.get(gpu_leases.VISIBLE)
     if not torch.cuda.is_available():
@@ -161,6 +162,21 @@ def devices(params: Path) -> Iterator[Finding]:
             return
         state = "free" if process is None else f"held by process {process}"
         yield Finding("GPU leases", "ok", f"{device}: {state}{'' if device in usable else ', not for this process'}")
+
+
+def _kernels() -> Finding:
+    """Which of our own operations take the place of torch's."""
+    from distilrnn.models.kernels import KERNELS, VARIABLE, switched_on
+
+    setting = os.environ.get(VARIABLE, "")
+    try:
+        on = switched_on(setting)
+    except InputError as error:
+        return Finding("kernels", "stop", str(error))
+    if on == KERNELS:
+        return Finding("kernels", "ok", f"{', '.join(on)}; {VARIABLE}=plain turns them off")
+    found = f"{VARIABLE}={setting}: {', '.join(on) or 'none'}"
+    return Finding("kernels", "note", found, f"unset {VARIABLE} for full speed")
 
 
 def room(params: Path) -> Iterator[Finding]:

@@ -69,7 +69,7 @@ class TextLimit:
 def text_limit(record: Mapping[str, Any]) -> TextLimit:
     """The limit in tokens.json or in a checkpoint's header; those of older versions cut at max_length."""
     found = record.get("long_texts")
-    return TextLimit(max_length=record["max_length"]) if found is None else TextLimit(**found)
+    return TextLimit(max_length=record.get("max_length")) if found is None else TextLimit(**found)
 
 
 def affixes(tokenizer: "Tokenizer") -> tuple[int, int]:

@@ -19,7 +19,7 @@ from distilrnn.models.kernels.gelu import use_fused_gelu
 from distilrnn.orchestration.code import code_version
 from distilrnn.params.base import BaseParams
 from distilrnn.params.common import TrainingParams
-from distilrnn.runtime.device import prepare
+from distilrnn.runtime.device import configure_process, select_device
 from distilrnn.training.batch import Batch, EncodedDataset, Step
 from distilrnn.training.loop import TrainingRun, fit
 from distilrnn.training.progress import TrainingProgress
@@ -78,7 +78,8 @@ def pretrain(unlabelled: Path, params: BaseParams, output: Path, threads: int | 
     validation = EncodedDataset(tokens.select(np.arange(held_out)), end)
 
     logging.set_verbosity_error()  # no mask is needed: what is padded is never read
-    device = prepare("fp32", threads)
+    configure_process(threads)
+    device = select_device("fp32")
     torch.manual_seed(params.seed)
     config = GPT2Config(
         vocab_size=tokenizer.get_vocab_size(),

@@ -9,7 +9,7 @@ from distilrnn.data.encoded import read_encoded_split, read_summary
 from distilrnn.models.adapters import load_teacher
 from distilrnn.models.teacher import place
 from distilrnn.orchestration.code import code_version
-from distilrnn.runtime.device import prepare
+from distilrnn.runtime.device import configure_process, select_device
 from distilrnn.training.batch import EncodedDataset
 from distilrnn.training.predict import predict_logits
 
@@ -24,7 +24,8 @@ def compute_logits(base: Path, adapter: Path, tokens: Path, output: Path, batch_
     teacher, header = load_teacher(base, adapter)
     require_equal(header["corpus_hash"], summary["corpus_hash"], adapter, "corpus")
     require_equal(header["tokenizer_hash"], summary["tokenizer_hash"], adapter, "tokenizer")
-    device = prepare(header["training"]["precision"], threads)
+    configure_process(threads)
+    device = select_device(header["training"]["precision"])
     place(teacher, device)
     max_tokens = device.max_tokens(teacher.head.in_features)
     counts = {split: found["sentences"] for split, found in summary["splits"].items()}

@@ -20,7 +20,7 @@ from distilrnn.params.student import DistilParams, StudentModelParams
 from distilrnn.pipeline.common import code_of, train_and_validation_sets, write_run
 from distilrnn.pipeline.pools import TransferInputs, read_pools
 from distilrnn.pipeline.start import RANDOM, StartingPoint
-from distilrnn.runtime.device import multiplies_bf16, prepare
+from distilrnn.runtime.device import configure_process, multiplies_bf16, select_device
 from distilrnn.training.batch import Dataset, EncodedDataset
 from distilrnn.training.distillation import distil_objective
 from distilrnn.training.loop import TrainingRun, fit
@@ -63,7 +63,8 @@ def train_student(
     train: Dataset = labelled
     if transfer is not None:
         train = with_pools(labelled, pools, classes, transfer.balance, transfer.seed)
-    device = prepare(training.precision, threads)
+    configure_process(threads)
+    device = select_device(training.precision)
     if device.precision == "bf16" and not multiplies_bf16(device.name):
         raise InputError("precision is bf16, in which this CPU has no recurrent layers: set it to auto or fp32")
     # Ids of the dev sets have rows too, but training never moves them: they stay what a full embedding would hold.

@@ -12,7 +12,7 @@ from distilrnn.models.teacher import build_teacher, place
 from distilrnn.params.common import SelectionParams
 from distilrnn.params.teacher import Pooling, TeacherTraining, TuningParams
 from distilrnn.pipeline.common import code_of, train_and_validation_sets, write_run
-from distilrnn.runtime.device import prepare
+from distilrnn.runtime.device import configure_process, select_device
 from distilrnn.training.loop import TrainingRun, fit
 from distilrnn.training.losses import class_weights, label_objective
 from distilrnn.training.progress import TrainingProgress
@@ -37,7 +37,8 @@ def train_teacher(
     limit = text_limit(summary)
     if limit.policy == "windows":  # each with its text's label, so that memory is a window's, however long the text
         train = replace(train, tokens=train.tokens.windows(limit))
-    device = prepare(training.precision, threads)
+    configure_process(threads)
+    device = select_device(training.precision)
     teacher = build_teacher(base, len(classes), tuning, seed, pooling)
     teacher.limit = limit
     teacher.require_room(longest_sentence(summary))

@@ -109,9 +109,16 @@ def multiplies_bf16(name: str) -> bool:
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
-def prepare(precision: str, threads: int | None = None) -> Device:
-    """Choose the device, of several GPUs the first; set this process's threads, allocator, deterministic algorithms."""
+def select_device(precision: str) -> Device:
+    """The device to compute with, of several GPUs the first. Changes nothing of the process."""
     name = "cuda" if torch.cuda.is_available() else "cpu"
+    if precision == "auto":
+        precision = "bf16" if multiplies_bf16(name) else "fp32"
+    return Device(name, precision, torch.get_num_threads(), _gpu() if name == "cuda" else None)
+
+
+def configure_process(threads: int | None = None) -> None:
+    """Set this process's threads, allocator and deterministic algorithms: for rules and commands, not for a library."""
     if threads is not None:
         torch.set_num_threads(threads)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -122,9 +129,6 @@ def prepare(precision: str, threads: int | None = None) -> Device:
         torch.utils.deterministic, "fill_uninitialized_memory", False
     )
     tune_malloc()
-    if precision == "auto":
-        precision = "bf16" if multiplies_bf16(name) else "fp32"
-    return Device(name, precision, torch.get_num_threads(), _gpu() if name == "cuda" else None)
 
 
 def tune_malloc() -> None:

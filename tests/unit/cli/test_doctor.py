@@ -145,3 +145,17 @@ def test_outside_a_repository_it_says_so(tmp_path):
     assert done.returncode == 1 and done.stderr == ""
     assert findings["params"]["advice"] == "go to the repository's root"
     assert findings["git commit"]["state"] == findings["DVC remote"]["state"] == "note"
+
+
+def test_the_kernels_and_their_switch_are_told(monkeypatch):
+    found = {}
+    for setting in ("", "plain", "gelu", "fast"):
+        monkeypatch.setenv("DISTILRNN_KERNELS", setting)
+        found[setting] = next(f for f in doctor.devices(Path("params.yaml")) if f.name == "kernels")
+    assert {name: finding.state for name, finding in found.items()} == {
+        "": "ok",
+        "plain": "note",
+        "gelu": "note",
+        "fast": "stop",
+    }
+    assert "lora_linear" in found[""].found and "none" in found["plain"].found

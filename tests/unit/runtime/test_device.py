@@ -94,3 +94,28 @@ def test_memory_that_is_freed_is_used_again():
     )
     assert kept < 2_000
     assert given_back > 10 * kept
+
+
+UNCHANGED = """
+import ctypes, gc, os, sys, torch
+before = dict(os.environ), torch.get_deterministic_debug_mode(), torch.get_num_threads(), gc.get_freeze_count()
+calls = []
+class Library:
+    def __init__(self, *_): pass
+    def __getattr__(self, name):
+        calls.append(name)
+        return lambda *_: 1
+plain, ctypes.CDLL = ctypes.CDLL, Library
+from distilrnn.runtime.device import configure_process, select_device
+device = select_device("fp32")
+if sys.argv[1] == "configured":
+    configure_process(1)
+after = dict(os.environ), torch.get_deterministic_debug_mode(), torch.get_num_threads(), gc.get_freeze_count()
+print(before == after and "mallopt" not in calls)
+"""
+
+
+@pytest.mark.parametrize(("how", "same"), [("selected", "True"), ("configured", "False")])
+def test_selecting_a_device_changes_nothing_of_the_process(how, same):
+    done = subprocess.run([sys.executable, "-c", UNCHANGED, how], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == same

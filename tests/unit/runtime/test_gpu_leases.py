@@ -10,7 +10,7 @@ import pytest
 
 from distilrnn.errors import InputError
 from distilrnn.runtime import gpu_leases
-from distilrnn.runtime.device import Device, prepare
+from distilrnn.runtime.device import Device, select_device
 from paths import REPOSITORY
 
 SOURCE = REPOSITORY
@@ -200,6 +200,6 @@ def test_run_json_says_which_gpu_computed_and_the_state_goes_on_on_another(monke
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: Properties)
-    device = prepare("fp32", 1)
+    device = select_device("fp32")
     assert device.gpu == "NVIDIA H100 (GPU-5c89852c)"
     assert repr(device) == repr(Device("cuda", "fp32", 1, "another"))  # part of the state's key
