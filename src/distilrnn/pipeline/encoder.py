@@ -18,7 +18,7 @@ from distilrnn.params.splits import TRAIN
 from distilrnn.params.student import PretrainingParams, StudentModelParams
 from distilrnn.pipeline.common import code_of, train_and_validation_sets
 from distilrnn.pipeline.start import RANDOM, StartingPoint
-from distilrnn.runtime.device import prepare
+from distilrnn.runtime.device import configure_process, select_device
 from distilrnn.training.language_model import RecurrentLanguageModel, TextDataset, language_model_objective
 from distilrnn.training.loop import TrainingRun, fit
 from distilrnn.training.progress import TrainingProgress
@@ -52,7 +52,8 @@ def pretrain_encoder(
         [used_token_ids(tokens, [TRAIN]), np.unique(validation.tokens.ids), [summary["pad_id"]]]
         + [pool.token_ids for pool in encoded],
     )
-    device = prepare(pretraining.precision, threads)
+    configure_process(threads)
+    device = select_device(pretraining.precision)
     student = start.load(summary["tokenizer_hash"], model, len(summary["classes"])).student(token_ids, SEED)
     language_model = RecurrentLanguageModel(student, SEED).to(device.name)
     header = {

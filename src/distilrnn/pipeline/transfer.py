@@ -99,11 +99,11 @@ def from_augmentation(source: AugmentSource, material: Material) -> Iterable[str
 def from_samples(source: SampleSource, material: Material) -> Iterable[str]:
     """Sentences drawn from a base."""
     from distilrnn.models.sampling import sample_sentences
-    from distilrnn.runtime.device import prepare
+    from distilrnn.runtime.device import configure_process
 
     if material.base is None:
         raise InputError("the source draws from a base: name its folder with --base")
-    prepare("fp32", material.threads)
+    configure_process(material.threads)
     return sample_sentences(material.base, source, material.parts_of_train[0], material.seed)
 
 

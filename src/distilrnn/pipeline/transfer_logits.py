@@ -16,7 +16,7 @@ from distilrnn.data.long_texts import text_limit
 from distilrnn.models.adapters import load_teacher
 from distilrnn.models.teacher import place
 from distilrnn.orchestration.code import code_version
-from distilrnn.runtime.device import prepare
+from distilrnn.runtime.device import configure_process, select_device
 from distilrnn.training.batch import EncodedDataset
 from distilrnn.training.predict import predict_logits
 
@@ -48,7 +48,8 @@ def compute_transfer_logits(
     ids = encoded.ids[offsets[0] : offsets[-1]]
     sentences = EncodedSplit(ids, offsets - offsets[0], encoded.labels[rows.start : rows.stop])
     room = None if text_limit(summary).policy == "windows" else teacher.context
-    device = prepare(header["training"]["precision"], threads)
+    configure_process(threads)
+    device = select_device(header["training"]["precision"])
     place(teacher, device)
     names = {
         "pool_hash": encoded.hash,
