@@ -29,7 +29,7 @@ rule vectors:
         output=lambda w, output: folder(output),
     shell:
         "python workflow/scripts/vectors.py --tokens {params.tokens} --source {params.source} --size {params.size}"
-        " --output {params.output} 2>&1 | tee {log}"
+        " --output {params.output} > {log} 2>&1"
 
 
 rule encoder:
