@@ -89,6 +89,7 @@ class Repository:
         identity = {"NAME": "Ada", "EMAIL": "ada@example.org"}
         return os.environ | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(self.path / "src"),
             "HOME": str(home),
             "XDG_CACHE_HOME": str(home / "cache"),
             "XDG_CONFIG_HOME": str(home / "config"),
