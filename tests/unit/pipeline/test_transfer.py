@@ -321,7 +321,7 @@ def test_no_text_is_drawn_from_an_encoder(tiny, tmp_path):
     [
         (None, "texts.txt", "no such file"),
         ("", "texts.txt", "empty|no sentence"),
-        ("sentence,more\nA.,B.\n", "texts.csv", "no column text"),
+        ("phrase,more\nA.,B.\n", "texts.csv", "no column text"),
         ('{"text": 3}\n', "texts.jsonl", "not a string"),
         ("a\0b\n", "texts.txt", "NUL"),
     ],
