@@ -20,7 +20,7 @@ from distilrnn.orchestration.code import code_version
 from distilrnn.params.base import BaseParams
 from distilrnn.params.common import TrainingParams
 from distilrnn.runtime.device import configure_process, select_device
-from distilrnn.training.batch import Batch, EncodedDataset, Step
+from distilrnn.training.batch import Batch, EncodedDataset, Step, TokenObjective
 from distilrnn.training.loop import TrainingRun, fit
 from distilrnn.training.progress import TrainingProgress
 from distilrnn.training.resume import ResumeFile
@@ -45,6 +45,9 @@ def next_token_objective(model: nn.Module, batch: Batch) -> Step:
     real = positions < (batch.lengths - 1)[:, None]
     logits, targets = logits[:, :-1][real], batch.ids[:, 1:][real]
     return Step(F.cross_entropy(logits, targets), (logits.argmax(-1) == targets).sum(), len(targets))
+
+
+NEXT_TOKEN = TokenObjective(next_token_objective, lambda batch: int((batch.lengths - 1).sum()))
 
 
 class _LanguageModel(nn.Module):
@@ -103,7 +106,7 @@ def pretrain(unlabelled: Path, params: BaseParams, output: Path, threads: int | 
     resume = ResumeFile(output, {**inputs, "code": code_version("base")})
     with TrainingProgress("base", params.epochs, len(train)) as progress:
         run = TrainingRun(training, params.seed, device, progress, resume=resume)
-        fit(_LanguageModel(model), train, validation, next_token_objective, run)
+        fit(_LanguageModel(model), train, validation, NEXT_TOKEN, run)
     wrapped = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, bos_token=END_OF_TEXT, eos_token=END_OF_TEXT, pad_token=END_OF_TEXT
     )

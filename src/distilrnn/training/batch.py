@@ -102,3 +102,21 @@ class Step:
 
 
 Objective = Callable[[nn.Module, Batch], Step]
+
+
+@dataclass(frozen=True)
+class TokenObjective:
+    """An objective that is a mean over tokens: what a micro-batch counts for in its batch is how many it predicts."""
+
+    objective: Objective
+    predictions: Callable[[Batch], int]
+    """How many tokens of a batch are predicted."""
+
+    def __call__(self, model: nn.Module, batch: Batch) -> Step:
+        """The objective of a batch."""
+        return self.objective(model, batch)
+
+
+def weight_of(objective: Objective, batch: Batch) -> int:
+    """What a micro-batch counts for in the mean over its batch: its sentences, or its predicted tokens."""
+    return objective.predictions(batch) if isinstance(objective, TokenObjective) else len(batch.labels)

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from distilrnn.data.encoded import EncodedSplit
 from distilrnn.models.student import Student
-from distilrnn.training.batch import Batch, Objective, Step, move
+from distilrnn.training.batch import Batch, Objective, Step, TokenObjective, move
 
 
 class TextDataset:
@@ -104,4 +104,5 @@ def language_model_objective(pad_id: int, samples: int | None, frequencies: np.n
             correct = (right > others.max(-1).values).sum()
         return Step(loss, correct, len(targets))
 
-    return objective
+    # Each token predicts one other in each direction.
+    return TokenObjective(objective, lambda batch: int(batch.lengths.sum()))

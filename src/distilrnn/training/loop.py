@@ -17,7 +17,7 @@ from distilrnn.models.kernels.dropout import seeded
 from distilrnn.models.parameters import trainable
 from distilrnn.params.common import TrainingParams
 from distilrnn.runtime.device import Device, gc_frozen, single_threaded
-from distilrnn.training.batch import Batch, Dataset, Objective, Step
+from distilrnn.training.batch import Batch, Dataset, Objective, Step, weight_of
 from distilrnn.training.history import History, NonFiniteError
 from distilrnn.training.predict import evaluate
 from distilrnn.training.progress import TrainingProgress
@@ -246,7 +246,7 @@ class _Trainer:
     def _gradients(self, pieces: list[Batch], number: int) -> Step:
         """Set the gradients of step `number`: the sum of those of the pieces, in their order."""
         pieces = [part for whole in pieces for part in whole.cut(self.parts)]
-        size = sum(len(piece.labels) for piece in pieces)
+        size = sum(weight_of(self.objective, piece) for piece in pieces)
         # Seeded at each step, dropout needs no saved generator to go on from any step.
         torch.manual_seed(int(np.random.SeedSequence([self.seed, number]).generate_state(1, np.uint64)[0] >> 1))
 
@@ -254,7 +254,7 @@ class _Trainer:
             part, piece = numbered
             with seeded(self.seed, number, part), self.device.autocast():
                 done = self.objective(self.model, piece)
-            share = len(piece.labels) / size
+            share = weight_of(self.objective, piece) / size
             gradients: tuple[Tensor | None, ...] = ()
             if self.side_by_side:  # added below in the order of the pieces, whichever is ready first
                 gradients = torch.autograd.grad(done.loss * share, self.weights, allow_unused=True)

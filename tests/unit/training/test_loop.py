@@ -20,7 +20,7 @@ from distilrnn.errors import RunError
 from distilrnn.params.common import SelectionParams, TrainingParams
 from distilrnn.pipeline.common import train_and_validation_sets
 from distilrnn.runtime.device import Device
-from distilrnn.training.batch import Batch, EncodedDataset, Step
+from distilrnn.training.batch import Batch, EncodedDataset, Step, TokenObjective
 from distilrnn.training.loop import TrainingRun, fit
 from distilrnn.training.losses import label_objective
 from distilrnn.training.predict import evaluate
@@ -368,6 +368,26 @@ def test_out_of_memory_makes_smaller_parts_with_the_same_update(needed, params, 
     said = capsys.readouterr().out
     assert f"out of memory: going on with {needed} parts a batch" in said
     assert said.count("out of memory") == int(math.log2(needed))
+
+
+def test_parts_of_a_mean_over_tokens_count_by_their_tokens():
+    """After an out-of-memory error the update of a language model is that of the whole batch too."""
+
+    def mean_over_tokens(model, batch):
+        if model.training and len(batch.labels) > 2:
+            raise torch.OutOfMemoryError("no room")
+        return whole_batch(model, batch)
+
+    def whole_batch(model, batch):
+        losses = torch.nn.functional.cross_entropy(model(batch.ids, batch.lengths), batch.labels, reduction="none")
+        tokens = batch.lengths
+        return Step((losses * tokens).sum() / tokens.sum(), torch.zeros(()), int(tokens.sum()))
+
+    whole, parts = Bag(), Bag()
+    run(whole, whole_batch, epochs=2)
+    run(parts, TokenObjective(mean_over_tokens, lambda batch: int(batch.lengths.sum())), epochs=2)
+    for name, weight in whole.state_dict().items():
+        torch.testing.assert_close(parts.state_dict()[name], weight, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("max_tokens", [1, 9, 30])
