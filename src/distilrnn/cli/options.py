@@ -4,7 +4,7 @@ import inspect
 import shlex
 import sys
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_origin
 
 import typer
 from pydantic import BaseModel, ValidationError
@@ -42,6 +42,8 @@ def _option(name: str, field: FieldInfo) -> inspect.Parameter:
     annotation: Any = field.annotation
     if isinstance(default, tuple):
         annotation, default = list[str], list(default)
+    elif any(get_origin(one) is tuple for one in get_args(annotation)):
+        annotation = list[str] | None
     help_text = field.description or ""
     if default is None:
         help_text += " [default: none]"

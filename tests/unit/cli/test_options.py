@@ -18,6 +18,7 @@ from distilrnn.params.base import BaseParams
 from distilrnn.params.common import SelectionParams, TrainingParams
 from distilrnn.params.corpus import CorpusParams
 from distilrnn.params.evaluate import EvaluateParams, MeasureParams
+from distilrnn.params.linear import LinearParams
 from distilrnn.params.student import DistilParams, StudentModelParams
 from distilrnn.params.teacher import TuningParams
 from paths import REPOSITORY
@@ -192,3 +193,17 @@ def test_scripts_take_every_field_as_an_option(monkeypatch, capsys, name, word):
         run(script(name).main)
     assert stopped.value.code == 0
     assert word in capsys.readouterr().out
+
+
+def test_an_optional_list_is_an_option_that_may_be_given_several_times_or_not_at_all():
+    seen = []
+
+    @with_params(linear=LinearParams)
+    def command(*, linear):
+        seen.append(linear.transfer)
+
+    for arguments in ([], ["--transfer", "text"], shlex.split(options(LinearParams(transfer=("a", "b"))))):
+        app = typer.Typer(add_completion=False)
+        app.command()(command)
+        app(arguments, standalone_mode=False)
+    assert seen == [None, ("text",), ("a", "b")]
