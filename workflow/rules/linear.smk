@@ -31,4 +31,5 @@ rule linear:
         corpus=lambda w, input: folder(input.corpus),
         output=lambda w, output: folder(output),
     shell:
-        "python workflow/scripts/linear.py {params.options} --corpus {params.corpus} --output {params.output} > {log} 2>&1"
+        "python workflow/scripts/linear.py {params.options} --corpus {params.corpus} {params.teacher} {params.pools}"
+        " {params.pool_logits} {params.shards} --output {params.output} > {log} 2>&1"
