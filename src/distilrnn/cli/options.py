@@ -42,7 +42,7 @@ def _option(name: str, field: FieldInfo) -> inspect.Parameter:
     annotation: Any = field.annotation
     if isinstance(default, tuple):
         annotation, default = list[str], list(default)
-    elif any(get_origin(one) is tuple for one in get_args(annotation)):
+    elif any(get_origin(kind) is tuple for kind in get_args(annotation)):  # a tuple or None
         annotation = list[str] | None
     help_text = field.description or ""
     if default is None:

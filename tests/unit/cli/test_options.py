@@ -99,6 +99,8 @@ def sections(draw, kind):
         limits = {limit: getattr(rule, limit) for rule in field.metadata for limit in LIMITS if hasattr(rule, limit)}
         drawn[name] = draw(field_values(field.annotation, limits))
     # What ties fields to each other.
+    if kind is SelectionParams and drawn["validation"] == "dev":
+        drawn["threshold"] = "argmax"
     if kind is BaseParams:
         drawn["width"] = drawn["heads"] * draw(st.integers(8, 64))
     if kind is CorpusParams:

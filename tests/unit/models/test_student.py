@@ -198,7 +198,7 @@ def test_stage_writes_what_it_promises(tiny, workplace, pooling, precision):
     assert run["checkpoint_bytes"] == (output / "student.safetensors").stat().st_size
     logits, header = load_arrays(output / "logits.safetensors", "logits")
     assert header["classes"] == summary["classes"]
-    assert {name.rpartition(".")[0] for name in logits} == set(SPLITS[1:])
+    assert {name.rpartition(".")[0] for name in logits} == {*SPLITS[1:], "held_out"}
 
     student, _, header = load_student(output / "student.safetensors")
     width = 12 if pooling == "last_step" else None

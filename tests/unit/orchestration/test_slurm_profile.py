@@ -45,7 +45,7 @@ def test_what_the_profile_offers_to_uncomment_is_what_the_rules_ask():
 
 def test_the_plugin_is_an_optional_dependency_and_pinned_where_the_test_installs_it():
     project = tomllib.loads((SOURCE / "pyproject.toml").read_text())["project"]
-    assert project["optional-dependencies"]["slurm"] == ["snakemake-executor-plugin-slurm"]
+    assert project["optional-dependencies"]["slurm"] == ["distilrnn[workflow]", "snakemake-executor-plugin-slurm>=1"]
     assert not [name for name in project["dependencies"] if "slurm" in name]
     pinned = (SOURCE / "tests" / "slurm" / "requirements.txt").read_text().splitlines()
     assert all(re.fullmatch(r"[\w-]+==[\d.]+", line) for line in pinned if not line.startswith("#"))
