@@ -73,6 +73,7 @@ def corpus_places(draw, source):
     text = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=10) | st.sampled_from(
         HOSTILE
     )
+    text = text.filter(lambda drawn: not set("{}") & set(drawn))  # refused in the names of files
     names = ("path", "revision", "subset", "train", "dev", "test", "out_of_domain", "dev_fraction", "test_fraction")
     own = source in ("files", "dataset")
     given = {"path": draw(text)} if source != "files" else {}
