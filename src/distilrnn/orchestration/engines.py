@@ -105,7 +105,8 @@ def require_registrable(experiment: Experiment, params: Path, changes: Changes, 
             f"{params}: Snakemake has jobs to run, and DVC finds {names_of(changes)} changed: run `snakemake` or `dvc "
             f"repro {stages}` to make what is out of date, or `dvc checkout {stages}` to go back to what is registered"
         )
-    missing = unrecorded(all_outputs(experiment))
+    # Git keeps the parameters of a registered experiment, so a clone never makes them; they are compared below.
+    missing = unrecorded(file for file in all_outputs(experiment) if Path(file) != root / "params.json")
     if missing:
         raise InputError(
             f"{missing[0]}: Snakemake has no record of making it ({len(missing)} such files), and DVC finds "
