@@ -32,6 +32,8 @@ _COSTS = {
     "model-card.md",
     "table.json",
     "table.md",
+    "cascade.png",
+    "cascade.svg",
     "quality-cost.png",
     "quality-cost.svg",
 }
