@@ -103,8 +103,8 @@ def require_registrable(experiment: Experiment, params: Path, changes: Changes, 
     if "Nothing to be done" not in snakemake(params, "--dry-run", "--cores", "1"):
         raise InputError(
             f"{params}: Snakemake has jobs to run, and DVC finds {names_of(changes)} changed: run `snakemake` or `dvc "
-            f"repro {stages}` to make what is out of date, or `dvc checkout {stages}` (in a clone `dvc pull {stages}`) to "
-            "go back to what is registered"
+            f"repro {stages}` to make what is out of date, or `dvc checkout {stages}` (in a clone `dvc pull {stages}`) "
+            "to go back to what is registered"
         )
     # Git keeps the parameters of a registered experiment, so a clone never makes them; they are compared below.
     missing = unrecorded(file for file in all_outputs(experiment) if Path(file) != root / "params.json")
