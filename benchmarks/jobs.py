@@ -46,7 +46,7 @@ class Place:
     def tokens(self, count: int) -> Ended:
         """The rule tokenize."""
         corpus, output = self.folder / f"corpus{count}", self.folder / f"tokens{count}"
-        return script("tokenize_corpus", "--corpus", corpus, "--tokenizer", self.tokenizer, "--output", output)
+        return script("tokens", "--corpus", corpus, "--tokenizer", self.tokenizer, "--output", output)
 
     def logits(self, count: int) -> Ended:
         """The rule logits, with a teacher so small that the rest of the work is what is seen."""
@@ -154,9 +154,7 @@ def measure_memory(place: Place, sizes: Sizes) -> dict:
     script("corpus", "--source", "path", "--path", few, "--output", place.folder / "few-corpus")
     tokens, base = place.folder / "few-tokens", place.folder / "base"
     tokenizer = files.load_tokenizer(place.tokenizer)
-    script(
-        "tokenize_corpus", "--corpus", place.folder / "few-corpus", "--tokenizer", place.tokenizer, "--output", tokens
-    )
+    script("tokens", "--corpus", place.folder / "few-corpus", "--tokenizer", place.tokenizer, "--output", tokens)
     files.write_base(base, sizes, tokenizer)
     where = ["--base", base, "--tokens", tokens, "--output", place.folder / "teacher", "--validation", "dev"]
     words = [sys.executable, SCRIPTS / "teacher.py", *where, "--epochs", "1", "--threads", str(place.threads)]

@@ -24,7 +24,7 @@ def command(tiny, script, output, *more):
     options = {
         "corpus": ("--train-size=100", "--dev-size=40", "--unlabelled-size=300"),
         "base": ("--corpus", tiny.corpus, "--vocabulary=300", "--width=16", "--layers=1", "--heads=2", "--epochs=1"),
-        "tokenize_corpus": ("--corpus", tiny.corpus, "--tokenizer", tiny.base),
+        "tokens": ("--corpus", tiny.corpus, "--tokenizer", tiny.base),
         "teacher": ("--base", tiny.base, *tokens, *training, "--epochs=1", "--rank=2"),
         "logits": ("--base", tiny.base, "--adapter", tiny.adapter, *tokens, "--threads=1"),
         "student": (*tokens, *training, "--epochs=1", "--embedding=8", "--hidden=8"),
@@ -38,7 +38,7 @@ def contents(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
-LIMITS = [("corpus", 4000), ("base", 30_000), ("tokenize_corpus", 3000), ("teacher", 4000), ("logits", 1000)]
+LIMITS = [("corpus", 4000), ("base", 30_000), ("tokens", 3000), ("teacher", 4000), ("logits", 1000)]
 
 
 @pytest.mark.parametrize(("script", "limit"), [*LIMITS, ("student", 4000)])
