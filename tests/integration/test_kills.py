@@ -13,6 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from distilrnn.orchestration.stages import targets
+from distilrnn.params.experiment import validate_experiment
 from outputs import assert_same, outputs
 from processes import jobs
 from workflow_repository import PARAMS, Repository, new_repository
@@ -46,7 +48,7 @@ def start(tmp_path_factory):
     """The experiment up to its tokens: what comes before the trainings."""
     repository = new_repository(tmp_path_factory.mktemp("kills") / "start", stand_in=False)
     repository.set_params(PARAMS)
-    repository.run(*COMMAND[:-1], *repository.distilrnn("targets", "tokens", "tiny").output.split())
+    repository.run(*COMMAND[:-1], *targets(validate_experiment(PARAMS, "params.yaml"), "tokens", "tiny"))
     return repository
 
 

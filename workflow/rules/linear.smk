@@ -32,4 +32,4 @@ rule linear:
         output=lambda w, output: folder(output),
     shell:
         "python workflow/scripts/linear.py {params.options} --corpus {params.corpus} {params.teacher} {params.pools}"
-        " {params.pool_logits} {params.shards} --output {params.output} > {log} 2>&1"
+        " {params.pool_logits} {params.shards} --seed {wildcards.seed} --output {params.output} > {log} 2>&1"
