@@ -74,4 +74,4 @@ def test_a_sweep_with_an_ensemble_runs_to_its_report(tmp_path):
     assert costs["ensemble-both"]["milliseconds_single"] == pytest.approx(2 * costs["lora-tiny"]["milliseconds_single"])
     page = (folder / "report.html").read_text()
     assert 'id="variants"' in page
-    assert "ensemble-both" in (folder / "table.md").read_text()
+    assert "| Ensemble both |" in (folder / "table.md").read_text()
