@@ -1,1 +1,0 @@
-"""What lies in results/: paths, whole files, tensors, logits and curves."""

@@ -1,1 +1,0 @@
-"""The command `distilrnn`, and parameters as options of the scripts."""

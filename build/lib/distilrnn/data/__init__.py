@@ -1,1 +1,0 @@
-"""Corpora and tokenizers: read, checked, encoded, and cut into batches."""

@@ -1,1 +1,0 @@
-"""Metrics of a system, significance tests between systems, and the choice of a variant."""

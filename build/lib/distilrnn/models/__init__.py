@@ -1,1 +1,0 @@
-"""Teachers (a base with adapters and a head), students (recurrent classifiers), and their checkpoints."""

@@ -1,1 +1,0 @@
-"""What Snakemake and DVC ask about the workflow: stages, their files, and the code behind them."""

@@ -1,1 +1,0 @@
-"""What the model-training rules do: files in, one trained system out."""

@@ -1,1 +1,0 @@
-"""Table, figures, page and model card of an experiment."""
