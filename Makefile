@@ -19,6 +19,7 @@ lint: $(BIN)/installed
 	ruff check
 	ruff format --check
 	lint-imports
+	mypy
 	snakemake --lint
 
 # Speed: docs/benchmarks.md. COLA is the folder of CoLA's raw TSV files, TOKENIZER that of GPT-2's tokenizer.

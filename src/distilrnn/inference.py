@@ -92,7 +92,9 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
 class Classifier(Protocol):
     """What every loaded system offers, a cascade of two included."""
 
-    classes: list[str]
+    @property
+    def classes(self) -> list[str]:
+        """The names of the classes."""
 
     def probabilities(self, sentences: Sequence[str], batch_size: int = ...) -> np.ndarray:
         """Class probabilities, float32 [sentences, classes]."""
@@ -215,7 +217,7 @@ class Cascade:
         probabilities = self.student.probabilities(sentences, batch_size)
         handed_on = probabilities.max(axis=1) <= self.threshold
         if handed_on.any():
-            unsure = [sentences[row] for row in np.flatnonzero(handed_on)]
+            unsure = [sentences[row] for row in np.flatnonzero(handed_on).tolist()]
             probabilities[handed_on] = self.teacher.probabilities(unsure, batch_size)
         return probabilities, handed_on
 

@@ -128,9 +128,9 @@ def systems(experiment: Experiment) -> list[System]:
         found.append(System(entry, "baseline", None, student, e.seeds, variant))
     for teacher in [*e.teachers, *e.ensembles]:
         of, variant = split_variant(teacher)
-        settings = ",".join(f"teacher.{one}" for one in variant.split(",") if one)
+        of_teacher = ",".join(f"teacher.{one}" for one in variant.split(",") if one)
         seeds = e.teachers[teacher].seeds if teacher in e.teachers else (0,)
-        found.append(System(f"distillinear-{of}", "linear", teacher, None, seeds, settings))
+        found.append(System(f"distillinear-{of}", "linear", teacher, None, seeds, of_teacher))
     found.append(System("linear", "linear", None, None, (0,)))
     order = {name: place for place, name in enumerate(e.system_names())}
     return sorted(found, key=lambda system: order[system.name])
@@ -151,8 +151,8 @@ def root(experiment: Experiment, results: Path = Path("results")) -> Path:
     return results / experiment.experiment
 
 
-def checkpoint_folder(folder: Path, system: System, seed: int) -> Path:
-    """The folder of one trained system (not an ensemble) in the experiment's `folder`."""
+def checkpoint_folder(folder: Path, system: System, seed: int | str) -> Path:
+    """The folder of one trained system (not an ensemble) in the experiment's `folder`; `seed` may be a wildcard."""
     if system.kind == "teacher":
         return folder / "teachers" / str(system.teacher) / f"seed{seed}"
     if system.kind == "distilled":
@@ -162,7 +162,7 @@ def checkpoint_folder(folder: Path, system: System, seed: int) -> Path:
     return folder / "baselines" / str(system.student) / f"seed{seed}"
 
 
-def logits_folder(folder: Path, system: System, seed: int) -> Path:
+def logits_folder(folder: Path, system: System, seed: int | str) -> Path:
     """The folder of the system's logits.safetensors: a teacher's are computed by a rule of their own."""
     if system.kind == "teacher":
         return folder / "logits" / str(system.teacher) / f"seed{seed}"

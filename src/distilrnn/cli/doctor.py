@@ -307,7 +307,9 @@ def _paths(experiment: "Experiment") -> Iterator[tuple[str, str]]:
         yield "corpus.path", corpus.path
     if corpus.source == "files":
         yield from ((f"corpus.{split}", place) for split, place in corpus.places.items())
-    yield from ((f"tokenize.tokenizers.{name}", place) for name, place in experiment.tokenize.tokenizers.items())
+    for name, tokenizer in experiment.tokenize.tokenizers.items():
+        if isinstance(tokenizer, str):
+            yield f"tokenize.tokenizers.{name}", tokenizer
 
 
 def _there(key: str, place: str) -> Finding:

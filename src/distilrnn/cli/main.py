@@ -1,5 +1,7 @@
 """Classify text with trained models, export them, and keep Snakemake and DVC in sync."""
 
+from collections.abc import Callable
+
 import typer
 
 from distilrnn.cli import options
@@ -10,10 +12,10 @@ from distilrnn.cli.predict import predict
 from distilrnn.cli.workflow import accept, code, make, new, sync
 
 commands = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, help=__doc__)
-for command in (init, predict, new, sync, accept, doctor):
-    commands.command()(command)
-for command in (make, code):
-    commands.command(hidden=True)(command)
+shown: tuple[Callable[..., None], ...] = (init, predict, new, sync, accept, doctor)
+hidden: tuple[Callable[..., None], ...] = (make, code)
+for command in (*shown, *hidden):
+    commands.command(hidden=command in hidden)(command)
 commands.add_typer(export, name="export")
 
 

@@ -50,9 +50,10 @@ def predict(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if threads is not None:
         os.environ.update(OMP_NUM_THREADS=str(threads), RAYON_NUM_THREADS=str(threads))
-    from distilrnn.inference import Cascade, load_cascade, load_predictor
+    from distilrnn.inference import Cascade, Classifier, load_cascade, load_predictor
 
     cores = threads or len(os.sched_getaffinity(0))
+    predictor: Classifier
     if cascade is None:
         predictor = load_predictor(checkpoint, base, cores)
     else:

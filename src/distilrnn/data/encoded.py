@@ -1,6 +1,6 @@
 """Tokenised splits: what the rule tokens writes, read back without `datasets`, and cut into batches."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -106,6 +106,11 @@ def longest_sentence(summary: dict) -> int:
     """Tokens of the longest sentence of a tokenised corpus that a teacher reads at once."""
     longest = max(split["longest"] for split in summary["splits"].values())
     return longest if summary["max_length"] is None else min(longest, summary["max_length"])
+
+
+def union(*ids: np.ndarray | Sequence[int]) -> np.ndarray:
+    """The ids that any of these has, sorted."""
+    return np.unique(np.concatenate([np.asarray(some) for some in ids]))
 
 
 def used_token_ids(folder: Path, splits: Iterable[str]) -> np.ndarray:

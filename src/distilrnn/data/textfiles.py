@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from distilrnn.data.corpus import LONGEST_LINE
 from distilrnn.errors import InputError
@@ -89,7 +89,7 @@ def open_text(path: Path) -> TextFile:
 def open_bytes(path: Path) -> IO[bytes]:
     """The file's bytes, unpacked."""
     if path.suffix.lower() == ".gz":
-        return gzip.open(path, "rb")
+        return cast(IO[bytes], gzip.open(path, "rb"))
     if path.suffix.lower() == ".zst":
         import pyarrow as pa
 

@@ -54,11 +54,11 @@ def pad_id_of(tokenizer: Tokenizer, source: Path) -> int:
     for role in ("pad_token", "eos_token"):
         token = settings.get(role)
         token = token.get("content") if isinstance(token, dict) else token
-        if isinstance(token, str) and tokenizer.token_to_id(token) is not None:
-            return int(tokenizer.token_to_id(token))
+        if isinstance(token, str) and (token_id := tokenizer.token_to_id(token)) is not None:
+            return token_id
     for token in (END_OF_TEXT, "</s>", "[PAD]", "<pad>"):
-        if tokenizer.token_to_id(token) is not None:
-            return int(tokenizer.token_to_id(token))
+        if (token_id := tokenizer.token_to_id(token)) is not None:
+            return token_id
     raise InputError(f"{source}: names no padding or end-of-text token: set pad_token in its tokenizer_config.json")
 
 

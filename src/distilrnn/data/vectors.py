@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import numpy as np
 from tokenizers import Tokenizer
@@ -85,7 +85,7 @@ def read_word_vectors(path: Path) -> WordVectors:
 def _opened(path: Path) -> Iterator[IO[bytes]]:
     """The file, unpacked where it ends in .gz; raises InputError where it cannot be read."""
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        with cast(IO[bytes], gzip.open(path)) if path.suffix == ".gz" else path.open("rb") as file:
             yield file
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path}: cannot be read ({error}): download it again") from None

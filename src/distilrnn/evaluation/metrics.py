@@ -158,6 +158,7 @@ def prior_logits(class_counts: Sequence[int], sentences: int) -> np.ndarray:
 
 def mean_and_std(values: Sequence[float | None]) -> tuple[float | None, float | None]:
     """Mean and sample standard deviation (ddof 1) over seeds; None where undefined (a missing value; one seed)."""
-    if any(value is None for value in values):
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
         return None, None
-    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None
+    return float(np.mean(known)), float(np.std(known, ddof=1)) if len(known) > 1 else None

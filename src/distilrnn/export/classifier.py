@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
 
 from distilrnn.errors import InputError
 from distilrnn.models.lora import linear_layers
@@ -97,7 +96,7 @@ def _set_head(model: "PreTrainedModel", weight: torch.Tensor, gain: int) -> bool
 
 
 @torch.no_grad()
-def _agree(model: nn.Module, teacher: Teacher, pad_id: int) -> bool:
+def _agree(model: "PreTrainedModel", teacher: Teacher, pad_id: int) -> bool:
     """Whether both have the same logits for sentences of several lengths, padded, of ids drawn at random."""
     generator = torch.Generator().manual_seed(0)
     lengths = torch.tensor([2, 5, 9, 8]).clamp(max=teacher.context or 9)

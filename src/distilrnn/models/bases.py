@@ -18,7 +18,6 @@ from distilrnn.errors import InputError, brief
 from distilrnn.params.base import BaseParams
 
 if TYPE_CHECKING:
-    from torch import nn
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
     from distilrnn.params.teacher import Pooling
@@ -77,7 +76,7 @@ def _not_loaded(model: str, error: Exception) -> InputError:
     )
 
 
-def longest_text(body: "nn.Module") -> int | None:
+def longest_text(body: "PreTrainedModel") -> int | None:
     """Tokens of the longest text that a base has positions for; None where nothing limits them.
 
     Where padding has a position of its own (RoBERTa, MPNet, XLM-R, ...), texts begin behind it, and the table has room

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from distilrnn.errors import InputError, brief
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from distilrnn.models.teacher import Teacher
 
 TOLERANCE = 1e-3
@@ -17,7 +19,7 @@ TOLERANCE = 1e-3
 TOKENS = 6
 
 
-def looks_ahead(body: nn.Module) -> bool:
+def looks_ahead(body: "PreTrainedModel") -> bool:
     """Whether the state of a token depends on tokens behind it: a base that is called causal may not be (XLNet)."""
     ids = _random_ids(body, 1)
     changed = ids.clone()
@@ -79,7 +81,7 @@ def _trying(model: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
-def _random_ids(body: nn.Module, sentences: int) -> Tensor:
+def _random_ids(body: "PreTrainedModel", sentences: int) -> Tensor:
     """Ids [sentences, TOKENS], none of them one that the configuration gives a role to, such as padding."""
     config = body.config.get_text_config()
     special = {value for key, value in config.to_dict().items() if key.endswith("_token_id") and isinstance(value, int)}

@@ -6,6 +6,7 @@ U and V are the reference experiment's names: U is peft's lora_A transposed, A =
 import math
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +30,7 @@ class LoRALinear(nn.Module):
         InputError: the rank exceeds the layer's smaller side.
     """
 
-    def __init__(self, linear: nn.Module, rank: int, alpha: float | None, init: str, dropout: float) -> None:
+    def __init__(self, linear: nn.Linear, rank: int, alpha: float | None, init: str, dropout: float) -> None:
         super().__init__()
         self.linear = linear.requires_grad_(False)
         self.transposed = not isinstance(linear, nn.Linear)
@@ -59,9 +60,9 @@ class LoRALinear(nn.Module):
         if self.training and self.dropout > 0:
             mask, factor = dropout_mask(rows, self.dropout)
             scale *= factor
-        frozen = [p if p is None else p.to(x.dtype) for p in (self.linear.weight, self.linear.bias)]
-        weight = frozen[0] if self.transposed else frozen[0].T
-        y = lora_linear(rows, weight, frozen[1], self.U, self.V, mask, scale)
+        weight, bias = self.linear.weight.to(x.dtype), self.bias
+        bias = None if bias is None else bias.to(x.dtype)
+        y = lora_linear(rows, weight if self.transposed else weight.T, bias, self.U, self.V, mask, scale)
         return y.view(*x.shape[:-1], -1)
 
     @property
@@ -84,9 +85,13 @@ class LoRALinear(nn.Module):
         return self.linear
 
 
-def linear_layers(model: nn.Module) -> dict[str, nn.Module]:
-    """Every nn.Linear and Conv1D of the model, by its dotted name."""
-    return {n: m for n, m in model.named_modules() if isinstance(m, nn.Linear) or type(m).__name__ == "Conv1D"}
+def linear_layers(model: nn.Module) -> dict[str, nn.Linear]:
+    """Every nn.Linear and Conv1D of the model, by its dotted name; both have a weight and perhaps a bias."""
+    return {
+        name: cast(nn.Linear, module)
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"
+    }
 
 
 def match_target_modules(names: Sequence[str], targets: Sequence[str]) -> list[str]:

@@ -23,6 +23,9 @@ class Student(nn.Module):
     `token_ids` are the ids that the embedding has rows for, sorted; `forward` takes ids of the full vocabulary.
     """
 
+    token_ids: Tensor
+    recurrent: nn.RNNBase
+
     def __init__(
         self,
         token_ids: np.ndarray,
@@ -114,7 +117,7 @@ class Student(nn.Module):
     @torch.no_grad()
     def add_biases(self, biases: np.ndarray) -> None:
         """Add to the head's bias, and so to all logits, `biases`, float32 [classes]."""
-        self.head.bias += torch.from_numpy(biases).to(self.head.bias)
+        self.head.bias.add_(torch.from_numpy(biases).to(self.head.bias))
 
     def count_parameters(self, vocabulary: int) -> dict[str, int]:
         """Parameters with an embedding of the full vocabulary, and those that are stored."""

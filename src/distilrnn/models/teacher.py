@@ -1,8 +1,9 @@
 """The teacher: a base language model with a classification head, tuned by LoRA, in full, or at the head alone."""
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,9 @@ from distilrnn.models.lora import inject, is_norm, linear_layers
 from distilrnn.params.teacher import Pooling, TuningParams
 from distilrnn.runtime.device import Device
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
 TOKENS_AT_ONCE = 4096
 """Tokens of one batch's windows that are read together where no gradients are kept."""
 
@@ -36,8 +40,10 @@ class Teacher(nn.Module):
         InputError: first_token of a causal base, which has seen nothing but itself.
     """
 
+    body: "PreTrainedModel"
+
     def __init__(
-        self, body: nn.Module, classes: int, pooling: Pooling | None = None, bidirectional: bool | None = None
+        self, body: "PreTrainedModel", classes: int, pooling: Pooling | None = None, bidirectional: bool | None = None
     ) -> None:
         super().__init__()
         self.body = body
@@ -130,13 +136,13 @@ class Teacher(nn.Module):
         self.body.disable_input_require_grads()  # for reentrant checkpoints alone
 
 
-def _forward_and_again() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+def _forward_and_again() -> tuple[AbstractContextManager[object], AbstractContextManager[object]]:
     """What a block is computed in, and computed again in: the same random numbers, and the same token that is read."""
-    return ExitStack(), _again(generator_state(), place_read())
+    return nullcontext(), _again(generator_state(), place_read())
 
 
 @contextmanager
-def _again(state: dict | None, place: tuple[Tensor, Tensor] | None) -> Iterator[None]:
+def _again(state: Mapping[str, Any] | None, place: tuple[Tensor, Tensor] | None) -> Iterator[None]:
     with drawing_from(state), reading(place):
         yield
 

@@ -309,9 +309,13 @@ def corpus_sources(corpus: CorpusParams) -> list[str]:
         )
         return list(dict.fromkeys(files))
     if corpus.source == "dataset" and Path(str(corpus.path)).is_dir():
-        files = (file for file in Path(str(corpus.path)).rglob("*") if file.is_file())
-        return sorted(str(file) for file in files if not file.name.startswith("."))
+        return _files_below(Path(str(corpus.path)))
     return [file for file in external_files(corpus.path) if Path(file).stem in corpus.splits]
+
+
+def _files_below(folder: Path) -> list[str]:
+    """The files in a folder and below it, but for hidden ones."""
+    return sorted(str(f) for f in folder.rglob("*") if f.is_file() and not f.name.startswith("."))
 
 
 def _texts_of(folder: Path) -> list[str]:
@@ -324,8 +328,7 @@ def transfer_source_files(source: Source) -> list[str]:
     if isinstance(source, TextSource):
         return list(dict.fromkeys(str(file) for pattern in source.files for file in matching_files(pattern)))
     if isinstance(source, DatasetSource):
-        files = (file for file in Path(source.path).rglob("*") if file.is_file())
-        return sorted(str(file) for file in files if not file.name.startswith("."))
+        return _files_below(Path(source.path))
     return []
 
 

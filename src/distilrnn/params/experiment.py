@@ -95,18 +95,18 @@ class Experiment(Section):
     @model_validator(mode="after")
     def _sources_exist(self) -> "Experiment":
         for name, student in self.students.items():
-            for source in student.transfer:
-                if source not in self.transfer.sources:
+            for named in student.transfer:
+                if named not in self.transfer.sources:
                     raise ValueError(
-                        f"students.{name}.transfer names {source!r}, which transfer.sources does not have: "
+                        f"students.{name}.transfer names {named!r}, which transfer.sources does not have: "
                         f"{known(self.transfer.sources)}"
                     )
             if len(set(student.transfer)) < len(student.transfer):
                 raise ValueError(f"students.{name}.transfer names a source twice: name each once")
-        for source in self.linear.transfer or ():
-            if source not in self.transfer.sources:
+        for named in self.linear.transfer or ():
+            if named not in self.transfer.sources:
                 raise ValueError(
-                    f"linear.transfer names {source!r}, which transfer.sources does not have: "
+                    f"linear.transfer names {named!r}, which transfer.sources does not have: "
                     f"{known(self.transfer.sources)}"
                 )
         for name, source in self.transfer.sources.items():

@@ -104,6 +104,7 @@ def allow_lists(schema: dict[str, Any], *sections: type[Section]) -> dict[str, A
 
 def allow_list(one: dict[str, Any]) -> dict[str, Any]:
     """The JSON schema of a value that may also be a list of such values."""
-    about = {key: one[key] for key in ("default", "description", "title") if key in one}
-    value = {key: one[key] for key in one if key not in about}
+    beside = ("default", "description", "title")
+    about = {key: one[key] for key in one if key in beside}
+    value = {key: one[key] for key in one if key not in beside}
     return {"anyOf": [value, {"type": "array", "items": value, "minItems": 1}], **about}

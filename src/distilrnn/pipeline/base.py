@@ -1,6 +1,7 @@
 """The embedded base: a small GPT-2 with its own byte-level BPE, really pre-trained on the unlabelled sentences."""
 
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -33,7 +34,7 @@ def train_tokenizer(sentences: list[str], vocabulary: int) -> Tokenizer:
     """A byte-level BPE of at most `vocabulary` types, as GPT-2's is made (Radford et al. 2019)."""
     bpe = ByteLevelBPETokenizer()
     bpe.train_from_iterator(
-        sentences, vocab_size=vocabulary, min_frequency=2, special_tokens=[END_OF_TEXT], show_progress=False
+        iter(sentences), vocab_size=vocabulary, min_frequency=2, special_tokens=[END_OF_TEXT], show_progress=False
     )
     return Tokenizer.from_str(bpe.to_str())
 
@@ -71,7 +72,7 @@ def pretrain(unlabelled: Path, params: BaseParams, output: Path, threads: int | 
             "give more texts to learn from, or set bases.<base>.model to a model that is there"
         )
     tokenizer = train_tokenizer(sentences, params.vocabulary)
-    end = tokenizer.token_to_id(END_OF_TEXT)
+    end = cast(int, tokenizer.token_to_id(END_OF_TEXT))
     rows = [[end, *encoding.ids[: params.context - 2], end] for encoding in tokenizer.encode_batch(sentences)]
     lengths = np.array([len(row) for row in rows])
     offsets = np.concatenate([[0], np.cumsum(lengths)])

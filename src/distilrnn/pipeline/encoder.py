@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from distilrnn.artifacts.curves import to_csv
 from distilrnn.artifacts.files import write_atomically, write_json
 from distilrnn.artifacts.tensors import save_tensors
-from distilrnn.data.encoded import EncodedSplit, read_encoded_pool, read_summary, used_token_ids
+from distilrnn.data.encoded import EncodedSplit, read_encoded_pool, read_summary, union, used_token_ids
 from distilrnn.models.encoder import ENCODER_FILE, encoder_tensors
 from distilrnn.params.common import SelectionParams
 from distilrnn.params.splits import TRAIN
@@ -47,11 +46,8 @@ def pretrain_encoder(
     labelled, validation = train_and_validation_sets(tokens, summary, selection)
     encoded = [read_encoded_pool(pool, summary) for pool in pools]
     parts: list[EncodedSplit] = [labelled.tokens, *encoded]
-    token_ids = reduce(
-        np.union1d,
-        [used_token_ids(tokens, [TRAIN]), np.unique(validation.tokens.ids), [summary["pad_id"]]]
-        + [pool.token_ids for pool in encoded],
-    )
+    of_pools = [pool.token_ids for pool in encoded]
+    token_ids = union(used_token_ids(tokens, [TRAIN]), validation.tokens.ids, [summary["pad_id"]], *of_pools)
     configure_process(threads)
     device = select_device(pretraining.precision)
     student = start.load(summary["tokenizer_hash"], model, len(summary["classes"])).student(token_ids, SEED)

@@ -13,7 +13,7 @@ from distilrnn.artifacts.layout import System, checkpoint_folder
 from distilrnn.artifacts.tensors import read_header
 from distilrnn.data.corpus import read_split
 from distilrnn.evaluation.selection import compared_systems
-from distilrnn.inference import Predictor, find_base, load_predictor
+from distilrnn.inference import Classifier, find_base, load_predictor
 from distilrnn.params.evaluate import MeasureParams
 from distilrnn.params.experiment import Experiment, read_experiment
 from distilrnn.params.splits import evaluation_splits
@@ -80,7 +80,7 @@ def cost_of_ensemble(experiment: Experiment, folder: Path, name: str, costs: dic
     }
 
 
-def time_predictor(predictor: Predictor, sentences: list[str], batch_size: int) -> tuple[float, float]:
+def time_predictor(predictor: Classifier, sentences: list[str], batch_size: int) -> tuple[float, float]:
     """Median seconds of a single sentence, and sentences per second in batches."""
     for sentence in sentences[:WARM_UP]:
         predictor.probabilities([sentence])

@@ -34,7 +34,7 @@ def write_report(params: Path, provenance: Provenance) -> Comparison:
         for name, figure in all_figures(results, comparison).items()
         for suffix in SUFFIXES
     }
-    files = {
+    files: dict[str, str | bytes] = {
         "table.md": to_markdown(comparison),
         "table.json": to_json(comparison),
         **figures,

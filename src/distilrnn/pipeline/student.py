@@ -1,15 +1,12 @@
 """Rules student and baseline: the recurrent classifier, taught by a teacher's logits or by the labels alone."""
 
 from collections.abc import Sequence
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from distilrnn.artifacts.files import file_hash
 from distilrnn.artifacts.logits import FILE, average, load_logits, written_logits
-from distilrnn.data.encoded import read_encoded_split, read_summary, used_token_ids
+from distilrnn.data.encoded import read_encoded_split, read_summary, union, used_token_ids
 from distilrnn.data.long_texts import text_limit
 from distilrnn.errors import InputError
 from distilrnn.evaluation.confidence import HEADER_KEY, confidence_quantiles, confidences
@@ -69,7 +66,7 @@ def train_student(
         raise InputError("precision is bf16, in which this CPU has no recurrent layers: set it to auto or fp32")
     # Ids of the dev sets have rows too, but training never moves them: they stay what a full embedding would hold.
     of_pools = [pool.tokens.token_ids for pool in pools]
-    token_ids = reduce(np.union1d, [used_token_ids(tokens, summary["splits"]), [summary["pad_id"]], *of_pools])
+    token_ids = union(used_token_ids(tokens, summary["splits"]), [summary["pad_id"]], *of_pools)
     given = start.load(summary["tokenizer_hash"], model, len(classes))
     student = given.student(token_ids, seed).to(device.name)
     kind = "baseline" if taught is None else "distilled"
@@ -93,7 +90,7 @@ def train_student(
     }
 
     def save(path: Path, epoch: float) -> None:
-        trained_ids = reduce(np.union1d, [used_token_ids(tokens, [TRAIN]), [summary["pad_id"]], *of_pools])
+        trained_ids = union(used_token_ids(tokens, [TRAIN]), [summary["pad_id"]], *of_pools)
         save_student(
             path,
             given.whole(student, seed),
@@ -126,8 +123,8 @@ def train_student(
     with written_logits(output / FILE, {**counts, HELD_OUT: len(held_out)}, names) as logits:
         logits.pop(HELD_OUT)[:] = held_out
         for split, values in logits.items():
-            sentences = EncodedDataset(read_encoded_split(tokens, split), summary["pad_id"], width)
-            predict_logits(student, sentences, training.batch_size, device, into=values)
+            dataset = EncodedDataset(read_encoded_split(tokens, split), summary["pad_id"], width)
+            predict_logits(student, dataset, training.batch_size, device, into=values)
     corpus, parameters = summary["corpus_hash"], given.whole(student, seed).count_parameters(summary["vocabulary"])
     about = {"vectors": given.about_vectors, "threshold": threshold}
     write_run(output, kind, seed, history, selection, parameters, len(train), device, corpus, checkpoint, about)

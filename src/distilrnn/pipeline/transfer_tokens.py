@@ -95,7 +95,7 @@ def _batches(path: Path) -> Iterator[list[str]]:
 def _write(path: Path, ids: IO[bytes], lengths: np.ndarray, token_ids: np.ndarray, header: dict[str, Any]) -> None:
     """Write tokens.safetensors from a file of int32 ids."""
     total = int(lengths.sum(dtype=np.int64))
-    shapes = {
+    shapes: dict[str, tuple[np.dtype, tuple[int, ...]]] = {
         "ids": (np.dtype(np.int32), (total,)),
         "offsets": (np.dtype(np.int64), (len(lengths) + 1,)),
         "token_ids": (np.dtype(np.int32), token_ids.shape),

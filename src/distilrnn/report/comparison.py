@@ -1,5 +1,6 @@
 """The comparison table: one row per system, as Rich (80 columns), Markdown and JSON."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +17,17 @@ from distilrnn.report.results import Results
 class Score:
     """One measure of one system on one split; accuracies are shares of 1."""
 
-    mean: float | None
+    mean: float
     std: float | None
     """Over seeds; none with one seed."""
     interval: tuple[float, float] | None
-    """Over sentences: Wilson for an accuracy, stratified bootstrap for an MCC."""
+    """Over sentences: Wilson for an accuracy, stratified bootstrap for an MCC; none for the majority class's MCC."""
     seeds: tuple[float, ...]
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The interval; the mean twice where there is none."""
+        return self.interval or (self.mean, self.mean)
 
     @property
     def text(self) -> str:
@@ -90,7 +96,7 @@ class Comparison:
     """Where the best epochs were chosen."""
     selected_on_dev: bool
     published: list[PublishedRow]
-    variants: dict[str, list[dict[str, Any]]]
+    variants: dict[str, list[Mapping[str, Any]]]
     """By system, the variants that lists in the params made, best on validation first."""
 
     @property

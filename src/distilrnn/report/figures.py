@@ -5,12 +5,14 @@ A picture is a function from numbers to a matplotlib Figure; `drawing.encode` ma
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.text import Text
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.text import Annotation, Text
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from distilrnn.params.splits import DEV, OUT_OF_DOMAIN, TEST, main_split
@@ -27,6 +29,7 @@ from distilrnn.report.style import (
     SPLIT_STYLE,
     STYLE,
     VERMILLION,
+    Style,
     fix_layout,
     new_figure,
     spread,
@@ -122,10 +125,11 @@ def curves_figure(
 
 def _draw_curves(axes: Axes, curves: Mapping[int, Curve], best: Mapping[int, int], measure: str, scale: float) -> None:
     several = len(curves) > 1
-    for part, style in (
-        ("train", {"color": VERMILLION, "marker": "s", "linestyle": "--", "markerfacecolor": "white"}),
-        ("validation", {"color": BLUE, "marker": "o", "linestyle": "-"}),
-    ):
+    styles: dict[str, Style] = {
+        "train": {"color": VERMILLION, "marker": "s", "linestyle": "--", "markerfacecolor": "white"},
+        "validation": {"color": BLUE, "marker": "o", "linestyle": "-"},
+    }
+    for part, style in styles.items():
         by_epoch: dict[int, list[float]] = {}
         for curve in curves.values():
             for epoch, value in zip(curve["epoch"], curve[f"{part}_{measure}"], strict=True):
@@ -172,11 +176,12 @@ def overview_figure(comparison: Comparison) -> Figure:
     axes = figure.subplots()
     for place, row in enumerate(rows):
         score, style = row.scores[split]["accuracy"], KIND_STYLE[row.kind]
-        axes.plot([100 * end for end in score.interval], [place] * 2, color=style["color"], linewidth=1.6)
+        low, high = (100 * end for end in score.ends)
+        axes.plot([low, high], [place] * 2, color=style["color"], linewidth=1.6)
         axes.plot(100 * score.mean, place, linestyle="none", markersize=7, **style)
         axes.annotate(
             number(100 * score.mean),
-            (100 * score.interval[1], place),
+            (high, place),
             xytext=(5, 0),
             textcoords="offset points",
             va="center",
@@ -238,8 +243,8 @@ def comparison_figure(comparison: Comparison) -> Figure:
     for measure, axes in panels.items():
         for offset, split in zip(OFFSETS[len(splits)], splits, strict=True):
             _draw_intervals(axes, rows, split, measure, offset, SPLIT_STYLE[split])
-        lines = {"accuracy": {s: majority.scores[s]["accuracy"].mean for s in splits}, "mcc": {"": 0.0}}[measure]
-        for split, value in lines.items():
+        levels = {s: majority.scores[s]["accuracy"].mean for s in splits}
+        for split, value in (levels if measure == "accuracy" else {"": 0.0}).items():
             color = SPLIT_STYLE[split]["color"] if split else BLACK
             dashes = {OUT_OF_DOMAIN: (0, (2, 2)), TEST: (0, (1, 1))}.get(split, MAJORITY_STYLE["linestyle"])
             label = f"majority class, {split_title(split)}" if split else "majority class"
@@ -260,12 +265,10 @@ def comparison_figure(comparison: Comparison) -> Figure:
     return fix_layout(figure)
 
 
-def _draw_intervals(axes: Axes, rows: Sequence[Row], split: str, measure: str, offset: float, style: dict) -> None:
+def _draw_intervals(axes: Axes, rows: Sequence[Row], split: str, measure: str, offset: float, style: Style) -> None:
     for place, row in enumerate(rows):
         score = row.scores[split][measure]
-        if score.mean is None:
-            continue
-        mean, (low, high) = 100 * score.mean, [100 * end for end in score.interval or (score.mean, score.mean)]
+        mean, (low, high) = 100 * score.mean, [100 * end for end in score.ends]
         axes.plot([low, high], [place + offset] * 2, color=style["color"], linewidth=1.4)
         axes.plot(
             mean,
@@ -289,17 +292,22 @@ def _draw_intervals(axes: Axes, rows: Sequence[Row], split: str, measure: str, o
 
 def quality_cost_figure(comparison: Comparison) -> Figure:
     """Accuracy in the domain against the time for one sentence and against the size of the checkpoint."""
-    rows = [row for row in comparison.rows if row.milliseconds is not None and row.checkpoint_bytes is not None]
+    costs = [
+        (row, row.milliseconds, row.checkpoint_bytes / 1e6)
+        for row in comparison.rows
+        if row.milliseconds is not None and row.checkpoint_bytes is not None
+    ]
+    rows = [row for row, _, _ in costs]
     majority = next(row for row in comparison.rows if row.kind == "majority")
     split = main_split(comparison.splits)
     level = 100 * majority.scores[split]["accuracy"].mean
     figure = new_figure(7.4, 1.3 + 2 * max(2.1, 0.19 * len(rows)))
     panels = figure.subplots(2, 1, sharey=True)
-    costs = (
-        ("Time for one sentence (ms, logarithmic)", [row.milliseconds for row in rows]),
-        ("Size of the checkpoint (MB, logarithmic)", [row.checkpoint_bytes / 1e6 for row in rows]),
+    measured = (
+        ("Time for one sentence (ms, logarithmic)", [milliseconds for _, milliseconds, _ in costs]),
+        ("Size of the checkpoint (MB, logarithmic)", [megabytes for _, _, megabytes in costs]),
     )
-    for axes, (label, values) in zip(panels, costs, strict=True):
+    for axes, (label, values) in zip(panels, measured, strict=True):
         logarithms = np.log10(values)
         reach = max(np.ptp(logarithms), 1.0)
         xs = 10 ** spread(logarithms, 0.012 * reach)
@@ -313,7 +321,8 @@ def quality_cost_figure(comparison: Comparison) -> Figure:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g} %"))
         for row, x in zip(rows, xs, strict=True):
             score, style = row.scores[split]["accuracy"], KIND_STYLE[row.kind]
-            axes.vlines(x, *(100 * end for end in score.interval), color=style["color"], linewidth=1.2, alpha=0.8)
+            low, high = (100 * end for end in score.ends)
+            axes.vlines(x, low, high, color=style["color"], linewidth=1.2, alpha=0.8)
             first = row is next(other for other in rows if other.kind == row.kind)
             axes.plot(x, 100 * score.mean, linestyle="none", label=row.kind if first else None, **style)
             _name_at_the_right(axes, row.title, (x, 100 * score.mean))
@@ -323,7 +332,7 @@ def quality_cost_figure(comparison: Comparison) -> Figure:
     write_legend(figure, panels[0], 4)
     names = [text for axes in panels for text in axes.texts]
     widest = max(Text.get_window_extent(text).width for text in names) / figure.bbox.width
-    figure.get_layout_engine().set(rect=(0, 0, 0.95 - widest, 1))
+    cast(ConstrainedLayoutEngine, figure.get_layout_engine()).set(rect=(0, 0, 0.95 - widest, 1))
     fix_layout(figure)
     for axes in panels:
         _part_names(axes)
@@ -354,7 +363,7 @@ def _name_at_the_right(axes: Axes, name: str, point: tuple[float, float]) -> Non
 
 def _part_names(axes: Axes) -> None:
     """Move the names at the right of the axes, whose layout is final, to the heights of their points, and apart."""
-    names = list(axes.texts)
+    names = [text for text in axes.texts if isinstance(text, Annotation)]
     to_fraction = axes.transData + axes.transAxes.inverted()
     heights = np.array([to_fraction.transform(text.xy)[1] for text in names])
     gap = 11 / 72 * axes.figure.dpi / axes.bbox.height

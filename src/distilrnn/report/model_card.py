@@ -10,6 +10,7 @@ from importlib import resources
 from jinja2 import Environment, StrictUndefined
 
 from distilrnn.evaluation.records import Examples
+from distilrnn.params.common import TrainingParams
 from distilrnn.params.splits import main_split
 from distilrnn.report import tables
 from distilrnn.report.cascades import costed, sentence
@@ -17,7 +18,7 @@ from distilrnn.report.comparison import Comparison
 from distilrnn.report.formatting import NOTHING, percent, significant_digits, split_title
 from distilrnn.report.render import cells, header
 from distilrnn.report.results import Results
-from distilrnn.report.tables import ReportTable
+from distilrnn.report.tables import Cell, ReportTable
 
 LONG_TEXTS = {
     "error": "Texts of more than {} tokens are refused.",
@@ -62,9 +63,10 @@ def plain(text: str) -> str:
 
 def markdown(table: ReportTable) -> str:
     """A table without its caption; columns of numbers stand on the right."""
-    numeric = [all(cell[:1] in "0123456789−+–" for cell in column) for column in zip(*table.rows, strict=True)]
+    texts = [[cell.text if isinstance(cell, Cell) else cell for cell in row] for row in table.rows]
+    numeric = [all(cell[:1] in "0123456789−+–" for cell in column) for column in zip(*texts, strict=True)]
     align = ["--:" if right else ":--" for right in numeric]
-    rows = [[plain(cell) for cell in row] for row in (table.header, *table.rows)]
+    rows = [[plain(cell) for cell in row] for row in (table.header, *texts)]
     return "\n".join(f"| {' | '.join(row)} |" for row in (rows[0], align, *rows[1:])) + "\n"
 
 
@@ -72,6 +74,7 @@ def trained(results: Results) -> ReportTable:
     """How each system was made, and where its first seed lies."""
     experiment, rows = results.experiment, []
     for system in results.systems:
+        training: TrainingParams
         if system.kind == "ensemble":
             members = ", ".join(f"{teacher} seed {seed}" for teacher, seed in experiment.members(str(system.teacher)))
             rows.append([system.title, f"mean probabilities of {members}", NOTHING, NOTHING, NOTHING])
@@ -144,7 +147,7 @@ def uses(results: Results, comparison: Comparison) -> Iterator[str]:
             else ""
         )
         points = percent(score.mean - teacher.scores[split]["accuracy"].mean, sign="+")
-        if score.interval[0] > always:
+        if score.ends[0] > always:
             yield (
                 f"{row.title} is of use for sentences like those of {split_title(split)}: {score.text} % are right "
                 f"({points} points against {teacher.title}{faster})."
@@ -180,7 +183,7 @@ def limits(results: Results, comparison: Comparison) -> Iterator[str]:
     for row in rows:
         for split in results.splits:
             always, score = majority.scores[split]["accuracy"].mean, row.scores[split]["accuracy"]
-            low, high = score.interval
+            low, high = score.ends
             where = f"{split_title(split)}: {score.text} % ({score.interval_text()}) against {percent(always)} %"
             if high < always:
                 yield f"{row.title} is worse than always saying the most frequent class on {where}."

@@ -5,6 +5,7 @@ Colours: Okabe & Ito (2008), "Color Universal Design". Every colour comes with a
 
 import io
 import textwrap
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -18,20 +19,22 @@ from distilrnn.params.splits import DEV, OUT_OF_DOMAIN, TEST
 BLUE, VERMILLION, GREEN, PURPLE, ORANGE, BLACK = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000"
 CYCLE = (VERMILLION, BLUE, GREEN, PURPLE, ORANGE)
 """Colours of lines that differ in no kind."""
-SPLIT_STYLE = {
+Style = dict[str, Any]
+"""Keyword arguments of matplotlib's functions that draw lines."""
+SPLIT_STYLE: dict[str, Style] = {
     DEV: {"color": BLUE, "marker": "o", "linestyle": "-"},
     TEST: {"color": GREEN, "marker": "^", "linestyle": "-."},
     OUT_OF_DOMAIN: {"color": VERMILLION, "marker": "s", "linestyle": "--"},
 }
-KIND_STYLE = {
+KIND_STYLE: dict[str, Style] = {
     "teacher": {"color": BLUE, "marker": "o"},
     "ensemble": {"color": PURPLE, "marker": "D"},
     "distilled": {"color": VERMILLION, "marker": "^"},
     "linear": {"color": ORANGE, "marker": "v"},
     "baseline": {"color": GREEN, "marker": "s"},
 }
-MAJORITY_STYLE = {"color": BLACK, "linestyle": (0, (6, 2, 1, 2)), "linewidth": 1.1}
-STYLE = {
+MAJORITY_STYLE: Style = {"color": BLACK, "linestyle": (0, (6, 2, 1, 2)), "linewidth": 1.1}
+STYLE: dict[Any, Any] = {  # matplotlib names the type of every key
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.titlesize": 10,

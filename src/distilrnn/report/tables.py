@@ -1,6 +1,6 @@
 """The tables of the page, each made from the results of an experiment."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +39,7 @@ class ReportTable:
 
     caption: str
     header: list[str]
-    rows: list[list[str | Cell]]
+    rows: Sequence[Sequence[str | Cell]]
 
 
 def claims(results: Results) -> ReportTable:

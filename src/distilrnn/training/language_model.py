@@ -1,6 +1,7 @@
 """Pre-training of a student's encoder as a language model: next word, and previous word where it reads both ways."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -51,6 +52,11 @@ class RecurrentLanguageModel(nn.Module):
         self.projections = nn.ModuleList(nn.Linear(hidden, width) for _ in range(directions))
         self.bias = nn.Parameter(torch.zeros(len(student.token_ids)))
 
+    @property
+    def output_weights(self) -> tuple[Tensor, Tensor]:
+        """Weight [vocabulary, embedding] and bias [vocabulary] of the logits."""
+        return self.student.embedding.weight, self.bias
+
     def forward(self, ids: Tensor, lengths: Tensor, pad_id: Tensor) -> tuple[Tensor, Tensor]:
         """Ids [sentences, tokens] and lengths to the predicting vectors [n, embedding] and their targets, rows [n].
 
@@ -88,7 +94,7 @@ def language_model_objective(pad_id: int, samples: int | None, frequencies: np.n
     def objective(model: nn.Module, batch: Batch) -> Step:
         end = torch.tensor([pad_id], device=batch.ids.device)
         vectors, targets = model(batch.ids, batch.lengths, end)
-        weight, bias = model.student.embedding.weight, model.bias
+        weight, bias = cast(RecurrentLanguageModel, model).output_weights
         if samples is None or not model.training:
             logits = F.linear(vectors, weight, bias).float()
             loss = F.cross_entropy(logits, targets)

@@ -32,7 +32,7 @@ def decay_groups(model: nn.Module) -> list[dict[str, Any]]:
     embeddings = {p for m in model.modules() if isinstance(m, nn.Embedding) for p in m.parameters()}
     decaying = [p for p in trainable(model).values() if p not in embeddings]
     resting = [p for p in trainable(model).values() if p in embeddings]
-    groups = [{"params": decaying}, {"params": resting, "weight_decay": 0.0}]
+    groups: list[dict[str, Any]] = [{"params": decaying}, {"params": resting, "weight_decay": 0.0}]
     return [group for group in groups if group["params"]]
 
 
@@ -250,7 +250,7 @@ class _Trainer:
         # Seeded at each step, dropout needs no saved generator to go on from any step.
         torch.manual_seed(int(np.random.SeedSequence([self.seed, number]).generate_state(1, np.uint64)[0] >> 1))
 
-        def work(numbered: tuple[int, Batch]) -> tuple[Step, float, tuple[Tensor, ...]]:
+        def work(numbered: tuple[int, Batch]) -> tuple[Step, float, tuple[Tensor | None, ...]]:
             part, piece = numbered
             with seeded(self.seed, number, part), self.device.autocast():
                 done = self.objective(self.model, piece)
@@ -262,14 +262,17 @@ class _Trainer:
                 (done.loss * share).backward()
             return Step(done.loss.detach(), done.correct, done.count), share, gradients
 
-        loss, correct, count = 0.0, 0, 0
+        loss = torch.zeros((), device=self.device.name)
+        correct, count = loss.long(), 0
         run = self.device.side_by_side if self.side_by_side else map
         for done, share, gradients in run(work, enumerate(pieces)):
             loss, correct, count = loss + done.loss * share, correct + done.correct, count + done.count
             for weight, gradient in zip(self.weights, gradients, strict=False):
-                if gradient is not None and weight.grad is None:
+                if gradient is None:
+                    continue
+                if weight.grad is None:
                     # Laid out as the weight is: torch's fused AdamW on a CPU takes for granted that it is.
                     weight.grad = torch.empty_like(weight).copy_(gradient)
-                elif gradient is not None:
+                else:
                     weight.grad.add_(gradient)
         return Step(loss, correct, count)

@@ -37,7 +37,9 @@ def evaluate(
         with torch.no_grad(), device.autocast():
             return objective(model, batch), batch
 
-    loss, correct, count = 0.0, 0, 0
+    loss: float | Tensor = 0.0
+    correct: int | Tensor = 0
+    count = 0
     said: list[tuple[Tensor, Tensor]] = []
     run = map if max_tokens is None else device.side_by_side
     for step, batch in run(work, sorted_batches(sentences.lengths, batch_size, max_tokens or MAX_TOKENS)):
@@ -76,13 +78,16 @@ def predict_logits(
         with torch.no_grad(), device.autocast():
             return model(batch.ids, batch.lengths).float()
 
-    said = (map if max_tokens is None else device.side_by_side)(work, batches)
+    said = iter((map if max_tokens is None else device.side_by_side)(work, batches))
+    logits = into
     for start in range(0, len(batches), BATCHES_PER_WRITE):
         some = batches[start : start + BATCHES_PER_WRITE]
         values = torch.cat(list(islice(said, len(some)))).cpu().numpy()
         if not np.isfinite(values).all():
             raise RunError("a logit is not finite: train again with a lower learning rate, or in fp32")
-        if into is None:
-            into = np.empty((len(sentences), values.shape[1]), np.float32)
-        into[np.concatenate(some)] = values
-    return into
+        if logits is None:
+            logits = np.empty((len(sentences), values.shape[1]), np.float32)
+        logits[np.concatenate(some)] = values
+    if logits is None:
+        raise ValueError("there are no sentences to predict")
+    return logits

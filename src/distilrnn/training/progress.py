@@ -70,8 +70,8 @@ class TrainingProgress:
     def epoch(self, row: Mapping[str, float]) -> None:
         """After each point of validation: one line, also where there is no terminal."""
         line = self._line(row["epoch"], row["train_loss"], row["train_accuracy"])
-        validation = {name: row[name] for name in ("validation_loss", "validation_accuracy")}
-        self.say(str(replace(line, **validation)))
+        loss, accuracy = row["validation_loss"], row["validation_accuracy"]
+        self.say(str(replace(line, validation_loss=loss, validation_accuracy=accuracy)))
 
     def _rate(self) -> float:
         return self.seen / max(time.monotonic() - self.started, 1e-9)

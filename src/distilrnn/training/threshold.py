@@ -1,5 +1,6 @@
 """Class biases chosen on the validation sentences: where the decision between classes lies."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,11 @@ from distilrnn.evaluation.confusion import accuracy, confusion, macro_f1, mcc
 CANDIDATES = 512
 """Decision points that are tried for a class: all of them for few sentences, that many quantiles for more."""
 
-METRICS = {"accuracy": accuracy, "mcc": mcc, "macro_f1": macro_f1}
+METRICS: dict[str, Callable[[np.ndarray], np.ndarray | float]] = {
+    "accuracy": accuracy,
+    "mcc": mcc,
+    "macro_f1": macro_f1,
+}
 
 
 @dataclass(frozen=True)

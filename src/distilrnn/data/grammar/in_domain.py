@@ -195,13 +195,13 @@ def polarity(s: Speaker) -> Pair:
         else:
             verb = s.pick(s.lexicon.transitive)
             event = f"{have} {verb.participle} any {s.noun(verb.takes).plural}"
-        seen = s.pick(s.lexicon.personal + s.lexicon.reflexive).past
+        seen_by = s.pick(s.lexicon.personal + s.lexicon.reflexive).past
         other = f"{s.adjective('person', 0.2)}{s.noun('person').form(s.chance(0.5))}"
         start = s.pick(("who", "that"))
         return statement(
             s,
-            f"no {head} {start} {seen} the {other} {event}",
-            f"the {head} {start} {seen} no {other} {event}",
+            f"no {head} {start} {seen_by} the {other} {event}",
+            f"the {head} {start} {seen_by} no {other} {event}",
             False,
         )
     if roll < 0.7:

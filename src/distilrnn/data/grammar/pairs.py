@@ -16,7 +16,7 @@ class Pair(NamedTuple):
 
 Phenomenon = Callable[[Speaker], Pair]
 
-REFLEXIVES = {"m": "himself", "f": "herself", "": "themselves"}
+REFLEXIVES: dict[Gender, str] = {"m": "himself", "f": "herself", "": "themselves"}
 """By the feature of the antecedent, as in `featured`."""
 
 

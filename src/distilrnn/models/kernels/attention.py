@@ -1,10 +1,15 @@
 """Attention among the few tokens of a sentence, for CPUs."""
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from distilrnn.models.kernels import is_on
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 SHORT = "distilrnn_short"
 """Name of `short_attention` among transformers' attentions."""
@@ -50,7 +55,7 @@ def plain_attention(
     return (scores.softmax(-1, torch.float32).to(value.dtype) @ value).transpose(1, 2)
 
 
-def use_short_attention(body: nn.Module) -> None:
+def use_short_attention(body: "PreTrainedModel") -> None:
     """For short sentences in bf16 on a CPU: there, fused attention's gradients take up to ten times as long."""
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.masking_utils import eager_mask

@@ -1,8 +1,9 @@
 """Dropout that costs little on a CPU, and whose random numbers are a thread's own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,10 +31,11 @@ def seeded(*seed: int) -> Iterator[None]:
 
 
 @contextmanager
-def drawing_from(state: dict | None) -> Iterator[None]:
+def drawing_from(state: Mapping[str, Any] | None) -> Iterator[None]:
     """Here, and in this thread alone, `dropout_mask` on a CPU repeats what was drawn after `generator_state`."""
-    source = None if state is None else _generator((0,))
-    if source is not None:
+    source = None
+    if state is not None:
+        source = _generator((0,))
         source.bit_generator.state = state
     token = _numbers.set(source)
     try:
@@ -42,7 +44,7 @@ def drawing_from(state: dict | None) -> Iterator[None]:
         _numbers.reset(token)
 
 
-def generator_state() -> dict | None:
+def generator_state() -> Mapping[str, Any] | None:
     """The state of this thread's generator; None outside of `seeded`."""
     source = _numbers.get(None)
     return None if source is None else source.bit_generator.state

@@ -3,8 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 Place = tuple[Tensor, Tensor]
 """Index of each sentence, and of the token that is read of it; int64 [sentences] each."""
@@ -27,7 +31,7 @@ def place_read() -> Place | None:
     return _last_token.get()
 
 
-def last_token_modules(body: nn.Module) -> list[nn.Module]:
+def last_token_modules(body: "PreTrainedModel") -> list[nn.Module]:
     """The modules of the last block that are needed at the token that is read alone: its MLP, and attention's output.
 
     A guess by name: whoever uses it compares the results with and without (`models.checks`). Empty where nothing has
@@ -36,7 +40,7 @@ def last_token_modules(body: nn.Module) -> list[nn.Module]:
     layers = body.config.get_text_config().num_hidden_layers
     blocks = [m for m in body.modules() if isinstance(m, nn.ModuleList) and len(m) == layers]
     mlp = getattr(blocks[0][-1], "mlp", None) if len(blocks) == 1 else None
-    if not type(mlp).__name__.endswith("MLP"):
+    if mlp is None or not type(mlp).__name__.endswith("MLP"):
         return []
     attention = getattr(blocks[0][-1], "attn", None) or getattr(blocks[0][-1], "self_attn", None)
     output = getattr(attention, "c_proj", None) or getattr(attention, "o_proj", None)

@@ -1,8 +1,10 @@
 """The fused forward and backward pass of a frozen linear layer and its low-rank update."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 
 from distilrnn.models.kernels import is_on
 from distilrnn.models.kernels.dropout import apply_mask, apply_mask_
@@ -50,7 +52,7 @@ class LoRALinearFunction(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: FunctionCtx,
+        ctx: Any,  # noqa: ANN401 - torch's stub of FunctionCtx lacks what it has
         x: Tensor,
         W: Tensor,
         b: Tensor | None,
@@ -72,7 +74,7 @@ class LoRALinearFunction(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, grad_y: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad_y: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401 - as above
         """Gradients of x, U and V, from the output's [tokens, out]."""
         dropped, mask, low, W, U, up = ctx.saved_tensors
         grad_low = up @ grad_y.T  # [rank, tokens]

@@ -26,11 +26,13 @@ def rnn_forward(layer: nn.RNNBase, vectors: Tensor, positions: Tensor) -> Tensor
         [sentences, tokens, hidden], what `layer(vectors[positions])[0]` is.
     """
     step, folded = STEPS[layer.mode]
-    weight, bias = layer.weight_hh_l0, layer.bias_hh_l0
-    inputs = F.linear(vectors, layer.weight_ih_l0, layer.bias_ih_l0 + bias if folded else layer.bias_ih_l0)
-    weight, bias = weight.to(inputs.dtype), bias.to(inputs.dtype)  # once, where autocast would do it at every step
+    input_weight, state_weight, input_bias, state_bias = layer.all_weights[0]
+    inputs = F.linear(vectors, input_weight, input_bias + state_bias if folded else input_bias)
+    # Once, where autocast would do it at every step.
+    weight, bias = state_weight.to(inputs.dtype), state_bias.to(inputs.dtype)
     zero = inputs.new_zeros(len(positions), layer.hidden_size)
-    state, outputs = (zero, zero), []
+    state: State = (zero, zero)
+    outputs = []
     for step_inputs in F.embedding(positions.T.contiguous(), inputs):  # [sentences, gates x hidden]
         state = step(step_inputs, state, weight, bias)
         outputs.append(state[0])
