@@ -52,8 +52,11 @@ class Predictor:
         """
         # As in the corpus, where no text has tabs or line ends: the model has never seen their tokens.
         encodings = self.tokenizer.encode_batch_fast(list(map(one_line, sentences)))
-        ids = [self.limit.cut(encoding.ids) for encoding in encodings]
+        ids: list[Sequence[int]] = [encoding.ids for encoding in encodings]
         lengths = np.fromiter(map(len, ids), np.int64, len(ids))
+        if self.limit.limit is not None and lengths.max(initial=0) > self.limit.limit:
+            ids = [self.limit.cut(row) for row in ids]
+            np.minimum(lengths, self.limit.limit, out=lengths)
         if not lengths.all():
             raise InputError(f"sentence {int(lengths.argmin()) + 1} has no token: write something in it")
         if self.limit.policy == "error" and self.limit.is_long(int(lengths.max(initial=0))):
@@ -108,11 +111,11 @@ def load_predictor(checkpoint: Path | str, base: Path | None = None, threads: in
 
     A student's file has all it needs. An ONNX file needs the files that were exported with it, and onnxruntime. An
     adapter's base is looked for among the bases of its experiment, where `base` does not name its folder. A
-    student computes `threads` batches at a time. Raises InputError.
+    student, in either form, computes `threads` batches at a time. Raises InputError.
     """
     checkpoint = Path(checkpoint)
     if checkpoint.suffix == ".onnx":
-        return _onnx_predictor(checkpoint)
+        return _onnx_predictor(checkpoint, threads)
     header = read_header(checkpoint)
     if header["kind"] == "student":
         return _student_predictor(checkpoint, threads)
@@ -146,7 +149,7 @@ def _student_predictor(checkpoint: Path, threads: int) -> Predictor:
     )
 
 
-def _onnx_predictor(file: Path) -> Predictor:
+def _onnx_predictor(file: Path, threads: int) -> Predictor:
     from tokenizers import Tokenizer
 
     with optional_imports():
@@ -160,7 +163,7 @@ def _onnx_predictor(file: Path) -> Predictor:
     padding = tokenizer.padding or {}
     tokenizer.no_padding()  # batches are cut by length first
     options = SessionOptions()
-    options.intra_op_num_threads = 0
+    options.intra_op_num_threads = 1  # batches are computed side by side; more cores gain a small one nothing
     try:
         session = InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors have no public base class
@@ -170,7 +173,7 @@ def _onnx_predictor(file: Path) -> Predictor:
     def logits(ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         return session.run(["logits"], {"ids": ids, "lengths": lengths})[0]
 
-    return Predictor(about["classes"], tokenizer, padding.get("pad_id", 0), TextLimit(), None, logits)
+    return Predictor(about["classes"], tokenizer, padding.get("pad_id", 0), TextLimit(), None, logits, threads)
 
 
 def _teacher_predictor(adapter: Path, header: dict, base: Path | None) -> Predictor:

@@ -6,6 +6,7 @@ The arithmetic is torch's (https://docs.pytorch.org/docs/stable/nn.html#recurren
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -21,6 +22,9 @@ LARGEST_TABLE = 1 << 26
 """Bytes that the product of all embeddings with the first layer's input weights may take."""
 
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
+
+Inputs = Callable[[int, int], np.ndarray]
+"""A time step and a number of sentences to what the gates are given of their tokens, [sentences, gates x hidden]."""
 
 
 @dataclass
@@ -38,14 +42,20 @@ class NumpyStudent:
     """int64 [vocabulary]: the embedding's row of each id; -1 where training never saw it."""
     embeddings: np.ndarray = field(init=False)
     """float32 [rows, embedding]; grows by the initial vectors of unknown ids."""
-    table: np.ndarray | None = field(init=False, default=None)
-    """The first layer's gates [rows, directions x gates x hidden] for every row, once that has become cheaper."""
+    cells: list[list["_Cell"]] = field(init=False)
+    """By layer and direction."""
+    tables: list[np.ndarray] | None = field(init=False, default=None)
+    """The first layer's inputs for every row, [rows, gates x hidden] by direction, once that has become cheaper."""
     growing: Lock = field(init=False, default_factory=Lock)
 
     def __post_init__(self) -> None:
         self.row_of = np.full(self.vocabulary, -1, np.int64)
         self.row_of[self.token_ids] = np.arange(len(self.token_ids))
         self.embeddings = self.weights["embedding.weight"]
+        ways = ("", "_reverse") if self.params.bidirectional else ("",)
+        self.cells = [
+            [_Cell(self.params, self.weights, f"_l{layer}{way}") for way in ways] for layer in range(self.params.layers)
+        ]
 
     def __call__(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """Ids [sentences, tokens], padded on the right, and lengths [sentences] to logits [sentences, classes]."""
@@ -69,7 +79,7 @@ class NumpyStudent:
         new = np.unique(ids[self.row_of[ids] < 0])
         vectors = initial_embeddings(self.seed, new, self.params.embedding)
         first = len(self.embeddings)
-        self.table = None
+        self.tables = None
         self.embeddings = np.concatenate([self.embeddings, vectors])
         self.row_of[new] = first + np.arange(len(new))  # last: other threads look here first
 
@@ -79,99 +89,133 @@ class NumpyStudent:
         # How many sentences have a token at each step: only those are computed. last_step reads the padding too.
         read = np.full_like(lengths, steps) if pooling == "last_step" else lengths
         active = np.count_nonzero(read[:, None] > np.arange(steps), axis=0)
-        states, last = None, None
-        for layer in range(self.params.layers):
-            gates = self._first_gates(rows) if states is None else self._gates(states, layer)
-            states, last = self._layer(gates, active, layer)
-        assert states is not None and last is not None
+        states, last = np.empty(0), np.empty(0)
+        for cells in self.cells:
+            inputs = self._first_inputs(rows) if cells is self.cells[0] else _inputs(states, cells)
+            # What is behind a sentence's end adds nothing to a sum, and to a maximum neither.
+            behind = -np.inf if pooling == "max" and cells is self.cells[-1] else 0
+            states = np.full((steps, len(lengths), self.params.hidden * len(cells)), behind, np.float32)
+            last = _run(cells, inputs, active, states)
         if pooling == "last_step":
             return states[-1]
         if pooling == "last_token":
             return last
-        if pooling == "mean":  # states behind a sentence's end are zero
+        if pooling == "mean":
             return states.sum(axis=0) / lengths[:, None].astype(np.float32)
-        real = np.arange(steps)[:, None] < lengths
-        return np.where(real[..., None], states, np.float32(-np.inf)).max(axis=0)
+        return states.max(axis=0)
 
-    @property
-    def _directions(self) -> tuple[str, ...]:
-        return ("", "_reverse") if self.params.bidirectional else ("",)
-
-    def _first_gates(self, rows: np.ndarray) -> list[np.ndarray]:
-        """The first layer's gates by direction: looked up for much text, computed for little."""
-        embeddings, table = self.embeddings, self.table
-        if table is None or len(table) < len(embeddings):
-            size = len(embeddings) * len(self._directions) * len(self.weights["recurrent.weight_ih_l0"]) * 4
+    def _first_inputs(self, rows: np.ndarray) -> list[Inputs]:
+        """The first layer's inputs by direction: looked up for much text, computed for little."""
+        embeddings, tables = self.embeddings, self.tables
+        if tables is None or len(tables[0]) < len(embeddings):
+            size = len(embeddings) * sum(cell.bias.nbytes for cell in self.cells[0])
             if rows.size < len(embeddings) or size > LARGEST_TABLE:
-                return self._gates(embeddings[rows], 0)
-            table = self.table = np.concatenate(self._gates(embeddings, 0), axis=-1)
-        return np.split(table[rows], len(self._directions), axis=-1)
-
-    def _gates(self, inputs: np.ndarray, layer: int) -> list[np.ndarray]:
-        """Inputs [..., features] to W x + b [..., gates x hidden], for each direction."""
-        flat = inputs.reshape(-1, inputs.shape[-1])
-        return [
-            (flat @ self._weight("weight_ih", layer, way).T + self._input_bias(layer, way)).reshape(
-                *inputs.shape[:-1], -1
-            )
-            for way in self._directions
-        ]
-
-    def _layer(self, gates: list[np.ndarray], active: np.ndarray, layer: int) -> tuple[np.ndarray, np.ndarray]:
-        """States [tokens, sentences, directions x hidden], zero behind a sentence, and each direction's last state."""
-        steps, sentences, hidden = len(active), gates[0].shape[1], self.params.hidden
-        states = np.zeros((steps, sentences, hidden * len(gates)), np.float32)
-        last = np.zeros((sentences, hidden * len(gates)), np.float32)
-        for place, (way, inputs) in enumerate(zip(self._directions, gates, strict=True)):
-            columns = slice(place * hidden, (place + 1) * hidden)
-            step = self._step(layer, way)
-            state = np.zeros((sentences, hidden), np.float32)
-            memory = np.zeros_like(state)
-            for time in reversed(range(steps)) if way else range(steps):
-                count = int(active[time])
-                state[:count], memory[:count] = step(inputs[time, :count], state[:count], memory[:count])
-                states[time, :count, columns] = state[:count]
-            last[:, columns] = state
-        return states, last
-
-    def _step(
-        self, layer: int, way: str
-    ) -> Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-        """One time step of a cell: gates of the input, state and (an LSTM's) memory to state and memory."""
-        weight = np.ascontiguousarray(self._weight("weight_hh", layer, way).T)
-
-        def rnn(gates: np.ndarray, state: np.ndarray, memory: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            return np.tanh(gates + state @ weight), memory
-
-        def lstm(gates: np.ndarray, state: np.ndarray, memory: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            entry, forget, candidate, exit_ = np.split(gates + state @ weight, 4, axis=1)
-            memory = _sigmoid(forget) * memory + _sigmoid(entry) * np.tanh(candidate)
-            return _sigmoid(exit_) * np.tanh(memory), memory
-
-        bias = self._weight("bias_hh", layer, way)[2 * self.params.hidden :]
-
-        def gru(gates: np.ndarray, state: np.ndarray, memory: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            cut = 2 * self.params.hidden
-            recurrent = state @ weight
-            reset, update = np.split(_sigmoid(gates[:, :cut] + recurrent[:, :cut]), 2, axis=1)
-            candidate = np.tanh(gates[:, cut:] + reset * (recurrent[:, cut:] + bias))
-            return candidate + update * (state - candidate), memory
-
-        return {"rnn": rnn, "lstm": lstm, "gru": gru}[self.params.cell]
-
-    def _input_bias(self, layer: int, way: str) -> np.ndarray:
-        """The biases that are added to the input's gates: both, but a GRU's candidate has its own after the reset."""
-        bias = self._weight("bias_ih", layer, way) + self._weight("bias_hh", layer, way)
-        if self.params.cell == "gru":
-            bias[2 * self.params.hidden :] = self._weight("bias_ih", layer, way)[2 * self.params.hidden :]
-        return bias
-
-    def _weight(self, name: str, layer: int, way: str) -> np.ndarray:
-        return self.weights[f"recurrent.{name}_l{layer}{way}"]
+                return _inputs(embeddings[rows], self.cells[0])
+            tables = self.tables = [embeddings @ cell.weight + cell.bias for cell in self.cells[0]]
+        return [partial(_looked_up, table, rows) for table in tables]
 
 
-def _sigmoid(values: np.ndarray) -> np.ndarray:
-    return np.float32(0.5) * (np.tanh(np.float32(0.5) * values) + np.float32(1))
+def _run(cells: list["_Cell"], inputs: list[Inputs], active: np.ndarray, states: np.ndarray) -> np.ndarray:
+    """Write a layer's states [tokens, sentences, directions x hidden]; each direction's last one of a sentence."""
+    last = np.zeros(states.shape[1:], np.float32)
+    for way, (cell, inputs_at) in enumerate(zip(cells, inputs, strict=True)):
+        columns = slice(way * cell.hidden, (way + 1) * cell.hidden)
+        state = last[:, columns]
+        memory = np.zeros_like(state)
+        for time in reversed(range(len(active))) if way else range(len(active)):
+            count = int(active[time])
+            state[:count] = cell.step(inputs_at(time, count), state[:count], memory[:count])
+            states[time, :count, columns] = state[:count]
+    return last
+
+
+def _looked_up(table: np.ndarray, rows: np.ndarray, time: int, count: int) -> np.ndarray:
+    return table[rows[time, :count]]
+
+
+def _inputs(vectors: np.ndarray, cells: list["_Cell"]) -> list[Inputs]:
+    """What each cell of a layer is given of the vectors [tokens, sentences, features]."""
+    flat = vectors.reshape(-1, vectors.shape[-1])
+    gates = [(flat @ cell.weight + cell.bias).reshape(*vectors.shape[:-1], -1) for cell in cells]
+    return [partial(_first, array) for array in gates]
+
+
+def _first(gates: np.ndarray, time: int, count: int) -> np.ndarray:
+    return gates[time, :count]
+
+
+class _Cell:
+    """A layer's weights in one direction, and its time step.
+
+    A sigmoid is computed as (1 + tanh(x / 2)) / 2: one tanh is taken of all gates. The halves are in the weights, which
+    is exact.
+    """
+
+    def __init__(self, params: StudentModelParams, weights: Mapping[str, np.ndarray], suffix: str) -> None:
+        kind, hidden = params.cell, params.hidden
+        self.hidden = hidden
+        self.step = {"rnn": self._rnn, "gru": self._gru, "lstm": self._lstm}[kind]
+        weight, recurrent, bias, recurrent_bias = (
+            weights[f"recurrent.{name}{suffix}"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        )
+        half = np.full(GATES[kind] * hidden, 0.5, np.float32)  # of each row of the weights
+        if kind == "rnn":
+            half[:] = 1
+        elif kind == "lstm":
+            half[2 * hidden : 3 * hidden] = 1  # the candidate
+        recurrent_half = half
+        if kind == "gru":
+            half = half.copy()
+            half[2 * hidden :] = 1
+            # The candidate's recurrent part is multiplied by the reset gate: half of it, by twice the gate.
+            self.candidate_bias = 0.5 * recurrent_bias[2 * hidden :]
+            recurrent_bias = recurrent_bias.copy()
+            recurrent_bias[2 * hidden :] = 0
+        self.bias = half * (bias + recurrent_bias)
+        """float32 [gates x hidden]: all that is added to the inputs."""
+        self.weight = np.ascontiguousarray((weight * half[:, None]).T)
+        """float32 [features, gates x hidden]."""
+        self.recurrent = np.ascontiguousarray((recurrent * recurrent_half[:, None]).T)
+        """float32 [hidden, gates x hidden]."""
+
+    def _rnn(self, inputs: np.ndarray, state: np.ndarray, memory: np.ndarray) -> np.ndarray:
+        """Inputs [sentences, gates x hidden], state and (an LSTM's) memory to the state; memory is changed in place."""
+        gates = state @ self.recurrent
+        gates += inputs
+        return np.tanh(gates, out=gates)
+
+    def _lstm(self, inputs: np.ndarray, state: np.ndarray, memory: np.ndarray) -> np.ndarray:
+        gates = self._rnn(inputs, state, memory)
+        entry, forget, candidate, exit_ = (
+            gates[:, start : start + self.hidden] for start in range(0, gates.shape[1], self.hidden)
+        )
+        entry += 1
+        entry *= candidate
+        forget += 1
+        memory *= forget
+        memory += entry
+        memory *= np.float32(0.5)
+        exit_ += 1
+        exit_ *= np.float32(0.5)
+        exit_ *= np.tanh(memory)
+        return exit_
+
+    def _gru(self, inputs: np.ndarray, state: np.ndarray, memory: np.ndarray) -> np.ndarray:
+        cut = 2 * self.hidden
+        recurrent = state @ self.recurrent
+        gates, candidate = recurrent[:, :cut], recurrent[:, cut:]
+        gates += inputs[:, :cut]
+        np.tanh(gates, out=gates)
+        gates += 1
+        reset, update = gates[:, : self.hidden], gates[:, self.hidden :]
+        candidate += self.candidate_bias
+        candidate *= reset
+        candidate += inputs[:, cut:]
+        np.tanh(candidate, out=candidate)
+        update *= np.float32(0.5)
+        update *= state - candidate
+        candidate += update
+        return candidate
 
 
 def _shapes(params: StudentModelParams, rows: int, classes: int) -> dict[str, tuple[int, ...]]:

@@ -51,7 +51,7 @@ def test_logits_are_torchs(tmp_path, cell, layers, bidirectional, pooling):
         found = student(ids, lengths)
         assert found.dtype == np.float32
         np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5)
-    assert student.table is not None
+    assert student.tables is not None
 
 
 def test_padding_and_the_other_sentences_do_not_matter(tmp_path):
