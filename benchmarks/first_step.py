@@ -14,7 +14,7 @@ from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
 def main(launched: float, script: str, *arguments: str) -> None:
     """Run the script as Python would."""
 
-    def stop(optimizer: Optimizer, args: tuple, kwargs: dict) -> None:
+    def stop(_optimizer: Optimizer, _args: tuple, _kwargs: dict) -> None:
         print(f"first step after {time.time() - launched:.4f} s", flush=True)
         os._exit(0)
 

@@ -65,56 +65,86 @@ def recorded(folder: Path) -> dict[str, dict]:
     return {topic: read_json(folder / f"{topic}.json") for topic in TOPICS if (folder / f"{topic}.json").is_file()}
 
 
-def rows(results: dict[str, dict]) -> Iterator[tuple[str, str, str]]:
-    """What is measured, its median, and the range of the repeats."""
+Line = tuple[str, str, str]
+"""What is measured, its median, and the range of the repeats."""
+
+
+def rows(results: dict[str, dict]) -> Iterator[Line]:
+    """A line for each figure."""
     from benchmarks.drawing import ratios
 
-    def line(name: str, value: dict, unit: str, digits: int = 1) -> tuple[str, str, str]:
-        return name, f"{value['median']:.{digits}f} {unit}", f"{value['low']:.{digits}f} to {value['high']:.{digits}f}"
-
-    if "teacher" in results:
-        figures = results["teacher"]["figures"]
-        for precision, limit in figures["limit_gflops"].items():
-            yield line(f"matrix products, {precision}", limit, "GFLOP/s", 0)
-        for topic in ("training", "inference"):
-            for name, value in figures[topic]["sentences_per_second"].items():
-                yield line(f"teacher {topic}: {name}", value, "sentences/s")
-            for name, value in figures[topic]["share_of_limit"].items():
-                percent = {key: 100 * value[key] for key in ("median", "low", "high")}
-                yield line(f"teacher {topic}: {name}, real tokens' arithmetic", percent, "% of the limit", 0)
-    if "distil" in results:
-        figures = results["distil"]["figures"]
-        for name, value in figures["seconds"].items():
-            yield line(f"distillation of {figures['sentences']} sentences: {name}", value, "s", 2)
-        yield line("first student: bound by one pass at the limit", figures["bound_of_first_student"], "×")
-    if "baseline" in results:
-        for name, value in results["baseline"]["figures"]["sentences_per_second"].items():
-            yield line(f"RNN baseline: {name}", value, "sentences/s", 0)
+    for topic in ("teacher", "distil", "baseline"):
+        if topic in results:
+            yield from LINES[topic](results[topic]["figures"])
     for name, value in ratios(results):
-        yield line(name, value, "×")
-    if "start" in results:
-        figures = results["start"]["figures"]
-        yield "slowest --help of a script", f"{figures['slowest_help_seconds']:.2f} s", ""
-        yield line("student job: launch to first step", figures["student_first_step_seconds"], "s", 2)
-    if "jobs" in results:
-        figures = results["jobs"]["figures"]
-        for cores in ("cores 1", "cores 2"):
-            seconds = figures[cores]["seconds_per_further_trivial_job"]
-            yield f"Snakemake, {cores}: a further trivial job", f"{seconds:.3f} s", ""
-        yield "Snakemake: added to a student job", f"{figures['overhead_per_student_job_seconds']:.2f} s", ""
-        yield "student jobs, 2 cores against 1", f"{figures['speedup_of_two_cores']:.2f} ×", ""
-    if "memory" in results:
-        figures = results["memory"]["figures"]
-        yield "student job: peak memory", f"{figures['student_job_mb']:,.0f} MB", ""
-        yield "teacher job: peak memory", f"{figures['teacher_job_mb']:,.0f} MB", ""
-    if "growth" in results:
-        figures = results["growth"]["figures"]
-        largest = f"{figures['sizes'][-1]:,} sentences"
-        for step in ("corpus", "tokenize", "logits", "student"):
-            cost, peak = figures[step]["microseconds_per_sentence"][-1], figures[step]["peak_mb"][-1]
-            yield f"{step}, {largest}", f"{cost:.0f} µs a sentence", f"{peak:,.0f} MB"
-        rate = figures["tokenize_sentences_per_second"]
-        yield f"tokenize, {largest}, start counted", f"{rate:,.0f} sentences/s", ""
+        yield _line(name, value, "×")
+    for topic in ("start", "jobs", "memory", "growth"):
+        if topic in results:
+            yield from LINES[topic](results[topic]["figures"])
+
+
+def _line(name: str, value: dict, unit: str, digits: int = 1) -> Line:
+    return name, f"{value['median']:.{digits}f} {unit}", f"{value['low']:.{digits}f} to {value['high']:.{digits}f}"
+
+
+def _teacher_lines(figures: dict) -> Iterator[Line]:
+    for precision, limit in figures["limit_gflops"].items():
+        yield _line(f"matrix products, {precision}", limit, "GFLOP/s", 0)
+    for topic in ("training", "inference"):
+        for name, value in figures[topic]["sentences_per_second"].items():
+            yield _line(f"teacher {topic}: {name}", value, "sentences/s")
+        for name, value in figures[topic]["share_of_limit"].items():
+            percent = {key: 100 * value[key] for key in ("median", "low", "high")}
+            yield _line(f"teacher {topic}: {name}, real tokens' arithmetic", percent, "% of the limit", 0)
+
+
+def _distil_lines(figures: dict) -> Iterator[Line]:
+    for name, value in figures["seconds"].items():
+        yield _line(f"distillation of {figures['sentences']} sentences: {name}", value, "s", 2)
+    yield _line("first student: bound by one pass at the limit", figures["bound_of_first_student"], "×")
+
+
+def _baseline_lines(figures: dict) -> Iterator[Line]:
+    for name, value in figures["sentences_per_second"].items():
+        yield _line(f"RNN baseline: {name}", value, "sentences/s", 0)
+
+
+def _start_lines(figures: dict) -> Iterator[Line]:
+    yield "slowest --help of a script", f"{figures['slowest_help_seconds']:.2f} s", ""
+    yield _line("student job: launch to first step", figures["student_first_step_seconds"], "s", 2)
+
+
+def _jobs_lines(figures: dict) -> Iterator[Line]:
+    for cores in ("cores 1", "cores 2"):
+        seconds = figures[cores]["seconds_per_further_trivial_job"]
+        yield f"Snakemake, {cores}: a further trivial job", f"{seconds:.3f} s", ""
+    yield "Snakemake: added to a student job", f"{figures['overhead_per_student_job_seconds']:.2f} s", ""
+    yield "student jobs, 2 cores against 1", f"{figures['speedup_of_two_cores']:.2f} ×", ""
+
+
+def _memory_lines(figures: dict) -> Iterator[Line]:
+    yield "student job: peak memory", f"{figures['student_job_mb']:,.0f} MB", ""
+    yield "teacher job: peak memory", f"{figures['teacher_job_mb']:,.0f} MB", ""
+
+
+def _growth_lines(figures: dict) -> Iterator[Line]:
+    largest = f"{figures['sizes'][-1]:,} sentences"
+    for step in ("corpus", "tokenize", "logits", "student"):
+        cost, peak = figures[step]["microseconds_per_sentence"][-1], figures[step]["peak_mb"][-1]
+        yield f"{step}, {largest}", f"{cost:.0f} µs a sentence", f"{peak:,.0f} MB"
+    rate = figures["tokenize_sentences_per_second"]
+    yield f"tokenize, {largest}, start counted", f"{rate:,.0f} sentences/s", ""
+
+
+LINES = {
+    "teacher": _teacher_lines,
+    "distil": _distil_lines,
+    "baseline": _baseline_lines,
+    "start": _start_lines,
+    "jobs": _jobs_lines,
+    "memory": _memory_lines,
+    "growth": _growth_lines,
+}
 
 
 def main(

@@ -42,11 +42,11 @@ class LogHandler(LogHandlerBase):
         self.outputs: dict[int, list[str]] = {}
         self.made: list[str] = []
 
-    writes_to_stream = property(lambda self: True)
-    writes_to_file = property(lambda self: False)
-    has_filter = property(lambda self: True)
-    has_formatter = property(lambda self: True)
-    needs_rulegraph = property(lambda self: False)
+    writes_to_stream = property(lambda _: True)
+    writes_to_file = property(lambda _: False)
+    has_filter = property(lambda _: True)
+    has_formatter = property(lambda _: True)
+    needs_rulegraph = property(lambda _: False)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show a record, or remember it for later."""

@@ -210,7 +210,8 @@ def run(name: str, folder: Path) -> Row | None:
         import_base(BaseParams(model=str(folder / "source")), folder / "base")
         first = build_teacher(folder / "base", 3, TuningParams(mode="probe"), 0)
     except InputError as error:
-        assert architecture.refused is not None and re.search(architecture.refused, str(error)), error
+        assert architecture.refused is not None, error
+        assert re.search(architecture.refused, str(error)), error
         assert "\n" not in str(error)
         return None
     assert architecture.refused is None, f"{name} is not refused"
@@ -282,7 +283,8 @@ def check_export(folder: Path, library: str, name: str) -> bool:
         (export_teacher if library == "huggingface" else export_adapter)(adapter, base, output)
     except InputError as error:
         assert name in NOT_EXPORTED, error
-        assert "\n" not in str(error) and not output.exists()
+        assert "\n" not in str(error)
+        assert not output.exists()
         return False
     assert name not in NOT_EXPORTED, "exported against expectation"
     auto = transformers.AutoModelForSequenceClassification

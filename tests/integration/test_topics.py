@@ -38,7 +38,9 @@ def test_four_topics_from_a_csv_to_the_report(tmp_path):
     shutil.copy(TOPICS / "topics.csv", repository.path / "Topics.csv")
     (repository.path / "more.txt").write_text("".join(f"Anna packed {n} bags for the trip.\n" for n in range(60)))
     said = repository.distilrnn("init", "Topics.csv", "--unlabelled", "more.txt", "--base", "pretrain").output
-    assert "460 texts" in said and "text sentence, label topic" in said and "60 texts" in said
+    assert "460 texts" in said
+    assert "text sentence, label topic" in said
+    assert "60 texts" in said
     assert re.search(r"Time here +about \d+ (s|min): ", said)
     params = "experiments/topics/params.yaml"
     assert f"snakemake --configfile {params}" in said
@@ -51,16 +53,20 @@ def test_four_topics_from_a_csv_to_the_report(tmp_path):
     assert list(metrics) == ["majority", "lora-tiny", "distilgru-tiny", "distillinear-tiny", "gru", "linear"]
     assert metrics["gru"][TEST]["accuracy"] > metrics["majority"][TEST]["accuracy"] + 0.1
     of_seed = read_json(results / "metrics" / "gru.json")["seeds"]["0"]
-    assert set(of_seed) >= {DEV, TEST} and "out_of_domain_dev" not in of_seed
-    assert np.shape(of_seed[TEST]["confusion"]) == (4, 4) and list(of_seed[TEST]["f1"]) == CLASSES
+    assert set(of_seed) >= {DEV, TEST}
+    assert "out_of_domain_dev" not in of_seed
+    assert np.shape(of_seed[TEST]["confusion"]) == (4, 4)
+    assert list(of_seed[TEST]["f1"]) == CLASSES
     claims = read_json(results / "statistics.json")["claims"]
     assert {claim["split"] for claim in claims} == {DEV, TEST}
 
     table, page = (results / "table.md").read_text(), (results / "report.html").read_text()
-    assert "In-domain dev accuracy %" in table and "In-domain test accuracy %" in table
+    assert "In-domain dev accuracy %" in table
+    assert "In-domain test accuracy %" in table
     for text in (table, page, (results / "model-card.md").read_text()):
         assert "out-of-domain" not in re.sub(r"data:image\S+", "", text).lower()
-    assert all(f"100, {name}</th>" in page for name in CLASSES) and "By source" not in page
+    assert all(f"100, {name}</th>" in page for name in CLASSES)
+    assert "By source" not in page
 
     student = results / "students" / "gru" / "tiny" / "seed0" / "student.safetensors"
     said = repository.distilrnn("predict", str(student), "--json", "Anna baked a cake in the oven.").output
@@ -103,7 +109,8 @@ def test_two_columns_from_csv_to_predictions(tiny, workplace):
         training = STUDYING.model_copy(update={"class_weights": weights, "epochs": 4})
         study(own, workplace / weights, taught=False, training=training, model=MODEL)
         logits, header = load_arrays(workplace / weights / "logits.safetensors", "logits")
-        assert header["classes"] == ["common", "rare"] and set(logits) >= {f"{DEV}.ids", f"{DEV}.logits"}
+        assert header["classes"] == ["common", "rare"]
+        assert set(logits) >= {f"{DEV}.ids", f"{DEV}.logits"}
         said[weights] = logits[f"{DEV}.logits"][:, 1] - logits[f"{DEV}.logits"][:, 0]
     assert (said["balanced"] > said["none"]).all()
 

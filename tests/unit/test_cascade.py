@@ -72,14 +72,16 @@ def test_the_command_says_who_answered(tiny, student, sentences, ask):
     assert [line.split("\t")[3] for line in lines] == sentences
     code, lines, _ = ask(student, sentences[0], "--cascade", tiny.adapter, "--hand-on", "1", "--json")
     answer = json.loads(lines[0])
-    assert answer["answered_by"] == "teacher" and answer["sentence"] == sentences[0]
+    assert answer["answered_by"] == "teacher"
+    assert answer["sentence"] == sentences[0]
 
 
 @pytest.mark.parametrize("share", ["-0.1", "1.01", "nan", "20"])
 def test_a_share_outside_0_to_1_is_refused(tiny, student, ask, share):
     code, lines, err = ask(student, "A cat sleeps.", "--cascade", tiny.adapter, "--hand-on", share)
     assert (code, lines) == (2, [])
-    assert "from 0 to 1" in err and err.count("\n") == 1
+    assert "from 0 to 1" in err
+    assert err.count("\n") == 1
 
 
 def test_bad_pairs_are_one_sentence(tiny, student, ask, tmp_path):
@@ -94,13 +96,18 @@ def test_bad_pairs_are_one_sentence(tiny, student, ask, tmp_path):
         other = tmp_path / "student.safetensors"
         save_tensors(other, "student", tensors, changed)
         code, lines, err = ask(other, "A cat sleeps.", "--cascade", tiny.adapter)
-        assert (code, lines) == (2, []) and said in err and err.count("\n") == 1
+        assert (code, lines) == (2, [])
+        assert said in err
+        assert err.count("\n") == 1
     code, _, err = ask(tiny.adapter, "A cat sleeps.", "--cascade", student)
-    assert code == 2 and "it holds adapter" in err
+    assert code == 2
+    assert "it holds adapter" in err
     code, _, err = ask(student, "A cat sleeps.", "--cascade", tiny.logits)
-    assert code == 2 and "holds logits" in err
+    assert code == 2
+    assert "holds logits" in err
     code, _, err = ask(student, "A cat sleeps.", "--hand-on", "0.1")
-    assert code == 2 and "--cascade" in err
+    assert code == 2
+    assert "--cascade" in err
 
 
 def test_two_corpora_are_refused_from_python(tiny, student, tmp_path):

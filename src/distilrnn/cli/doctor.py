@@ -28,7 +28,7 @@ PACKAGES = ("distilrnn", "torch", "transformers", "datasets", "tokenizers", "sna
 HUB_SECONDS = 3.0
 LITTLE_DISK, LITTLE_MEMORY = 5e9, 2e9  # bytes; the demo's results take less, a teacher of 125M parameters more
 
-Check = Callable[[Path], "Iterator[Finding]"]
+Check = Callable[[], "Iterator[Finding]"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for a bug report.")] = False,
 ) -> None:
     """Check the environment and the inputs, and suggest fixes. Exits with 1 if a run would fail."""
-    findings = [finding for check in CHECKS for finding in check(params)]
+    findings = [*(finding for check in CHECKS for finding in check()), *experiment(params)]
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings], indent=2, ensure_ascii=False))
     else:
@@ -72,7 +72,7 @@ def _print_table(findings: list[Finding]) -> None:
     Console(highlight=False).print(table)
 
 
-def versions(params: Path) -> Iterator[Finding]:
+def versions() -> Iterator[Finding]:
     """Python, the packages, and whether they are the pinned ones."""
     yield Finding("python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
     pinned = _pinned(Path("requirements.txt"))
@@ -98,7 +98,7 @@ def _pinned(file: Path) -> dict[str, str]:
     return dict(re.findall(r"^([\w.-]+)==(\S+)", text, flags=re.MULTILINE))
 
 
-def programs(params: Path) -> Iterator[Finding]:
+def programs() -> Iterator[Finding]:
     """What rules and stages start by name."""
     here = Path(sys.executable).parent
     wanted = {"python": "every rule", "snakemake": "the workflow", "dvc": "`dvc repro`", "git": "DVC and the report"}
@@ -115,7 +115,7 @@ def programs(params: Path) -> Iterator[Finding]:
             yield Finding(f"{name} on PATH", "ok", path)
 
 
-def commit(params: Path) -> Iterator[Finding]:
+def commit() -> Iterator[Finding]:
     """The code that runs."""
     found = _output("git", "rev-parse", "HEAD")
     if found is None:
@@ -127,7 +127,7 @@ def commit(params: Path) -> Iterator[Finding]:
     )
 
 
-def devices(params: Path) -> Iterator[Finding]:
+def devices() -> Iterator[Finding]:
     """Where models compute, in which format, and who holds the GPUs."""
     import torch
 
@@ -179,7 +179,7 @@ def _kernels() -> Finding:
     return Finding("kernels", "note", found, f"unset {VARIABLE} for full speed")
 
 
-def room(params: Path) -> Iterator[Finding]:
+def room() -> Iterator[Finding]:
     """Memory and disk."""
     import psutil
 
@@ -196,7 +196,7 @@ def room(params: Path) -> Iterator[Finding]:
         yield Finding("disk", "stop", "this folder is read-only", "copy the repository to a folder of your own")
 
 
-def hub(params: Path) -> Iterator[Finding]:
+def hub() -> Iterator[Finding]:
     """Whether models and data sets can be downloaded."""
     yield Finding("hub", *_hub())
 
@@ -234,7 +234,7 @@ def _answers(url: str) -> bool:
     return heard.is_set()
 
 
-def dvc_remotes(params: Path) -> Iterator[Finding]:
+def dvc_remotes() -> Iterator[Finding]:
     """Where `dvc push` and `dvc pull` go."""
     listed = _output(sys.executable, "-m", "dvc", "remote", "list")
     if listed is None:
@@ -248,7 +248,7 @@ def dvc_remotes(params: Path) -> Iterator[Finding]:
         yield Finding("DVC remote", "note", "none: what DVC keeps is on this machine alone", advice)
 
 
-def locks(params: Path) -> Iterator[Finding]:
+def locks() -> Iterator[Finding]:
     """Whether Snakemake may start in this folder."""
     from distilrnn.orchestration.locks import lock_note, running
 
@@ -261,7 +261,7 @@ def locks(params: Path) -> Iterator[Finding]:
         yield Finding("lock", "ok", "no other run in this folder")
 
 
-def resumable(params: Path) -> Iterator[Finding]:
+def resumable() -> Iterator[Finding]:
     """Training that was stopped and goes on."""
     from distilrnn.artifacts.tensors import read_header
     from distilrnn.training.resume import FOLDER
@@ -332,9 +332,7 @@ def _base(key: str, model: str, revision: str | None) -> Finding:
     return Finding("input", "stop", f"{key}: {model} is not in the hub's cache, and the hub is out of reach", advice)
 
 
-CHECKS: tuple[Check, ...] = (
-    versions, programs, commit, devices, room, hub, dvc_remotes, locks, resumable, experiment,
-)  # fmt: skip
+CHECKS: tuple[Check, ...] = (versions, programs, commit, devices, room, hub, dvc_remotes, locks, resumable)
 
 
 def _output(*command: str) -> str | None:

@@ -72,7 +72,7 @@ def open_list(path: Path, columns: Sequence[str]) -> Table:
         raise InputError(f"{path}: a .txt file has no labels: name a table, or rename it if it is one")
     file = open_text(path)
 
-    def rows(on_bad_row: OnBadRow) -> Rows:
+    def rows(_on_bad_row: OnBadRow) -> Rows:
         for number, line in file.lines():
             yield number, [line]
 
@@ -227,62 +227,74 @@ def _json_lines(file: TextFile, on_bad_row: OnBadRow) -> Iterator[tuple[int, dic
 
 
 def _array(file: TextFile, on_bad_row: OnBadRow) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The objects of one array, read a piece at a time."""
-    decoder = json.JSONDecoder(object_pairs_hook=_distinct)
-    chunks, text, place, number = file.chunks(), "", 0, 0
-    ended = False
+    return _Array(file).objects(on_bad_row)
 
-    def more() -> bool:
-        nonlocal text, place
-        piece = next(chunks, "")
-        text, place = text[place:] + piece, 0
-        return bool(piece)
 
-    def skip_space() -> str:
-        """The next character that is not white space; '' at the end of the file."""
-        nonlocal place
-        while True:
-            while place < len(text) and text[place] in " \t\r\n":
-                place += 1
-            if place < len(text):
-                return text[place]
-            if not more():
-                return ""
+class _Array:
+    """The objects of one JSON array, read a piece of the file at a time."""
 
-    skip_space()
-    place += 1  # the bracket
-    while not ended:
-        if skip_space() == "]" and number == 0:
-            place += 1
-            break
-        number += 1
+    def __init__(self, file: TextFile) -> None:
+        self.path, self.chunks, self.number = file.path, file.chunks(), 0
+        self.text, self.place = "", 0
+        """What is read, and how much of it is done with."""
+
+    def objects(self, on_bad_row: OnBadRow) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Each object and its number, from 1; raises InputError."""
+        self._skip_space()
+        self.place += 1  # the bracket
+        ended = self._skip_space() == "]"
+        self.place += ended
+        while not ended:
+            self.number += 1
+            row = self._value()
+            if isinstance(row, dict):
+                yield self.number, row
+            else:
+                on_bad_row(
+                    BadRowError(f"{self.path}: row {self.number}: is not a JSON object: write an array of objects")
+                )
+            after = self._skip_space()
+            if after not in (",", "]") or not after:
+                raise InputError(
+                    f"{self.path}: row {self.number}: is followed by {after!r}, not a comma: write an array of objects"
+                )
+            self.place += 1
+            ended = after == "]"
+        if self._skip_space():
+            raise InputError(f"{self.path}: goes on after its array: write one array of objects")
+
+    def _value(self) -> object:
+        """The next value."""
+        self._skip_space()
         while True:
             try:
-                row, end = decoder.raw_decode(text, place)
-                break
+                value, self.place = DECODER.raw_decode(self.text, self.place)
+                return value
             except (ValueError, RecursionError) as error:
                 # What is cut short by the end of the piece may go on in the next one.
-                if isinstance(error, RecursionError) or len(text) - place > LONGEST_LINE or not more():
-                    reason = re.sub(r"line \d+ column \d+ \(char \d+\)", "", " ".join(str(error).split()))[:100].strip(
-                        " :"
-                    )
+                too_long = len(self.text) - self.place > LONGEST_LINE
+                if isinstance(error, RecursionError) or too_long or not self._more():
+                    where = r"line \d+ column \d+ \(char \d+\)"
+                    reason = re.sub(where, "", " ".join(str(error).split()))[:100].strip(" :")
                     raise InputError(
-                        f"{file.path}: row {number}: is not JSON ({reason}): write an array of objects"
+                        f"{self.path}: row {self.number}: is not JSON ({reason}): write an array of objects"
                     ) from None
-        place = end
-        if isinstance(row, dict):
-            yield number, row
-        else:
-            on_bad_row(BadRowError(f"{file.path}: row {number}: is not a JSON object: write an array of objects"))
-        after = skip_space()
-        if after not in (",", "]") or not after:
-            raise InputError(
-                f"{file.path}: row {number}: is followed by {after!r}, not a comma: write an array of objects"
-            )
-        place += 1
-        ended = after == "]"
-    if skip_space():
-        raise InputError(f"{file.path}: goes on after its array: write one array of objects")
+
+    def _more(self) -> bool:
+        """Read another piece; False at the end of the file."""
+        piece = next(self.chunks, "")
+        self.text, self.place = self.text[self.place :] + piece, 0
+        return bool(piece)
+
+    def _skip_space(self) -> str:
+        """The next character that is not white space; '' at the end of the file."""
+        while True:
+            while self.place < len(self.text) and self.text[self.place] in " \t\r\n":
+                self.place += 1
+            if self.place < len(self.text):
+                return self.text[self.place]
+            if not self._more():
+                return ""
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -292,6 +304,9 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
+DECODER = json.JSONDecoder(object_pairs_hook=_distinct)
+
+
 def open_parquet(path: Path, columns: Sequence[str]) -> Table:
     """A Parquet file, a batch of rows at a time."""
     from pyarrow.parquet import ParquetFile
@@ -299,7 +314,7 @@ def open_parquet(path: Path, columns: Sequence[str]) -> Table:
     with _reading_as("Parquet", path), ParquetFile(path) as file:
         found = find_columns(columns, file.schema_arrow.names, str(path))
 
-    def rows(on_bad_row: OnBadRow) -> Rows:
+    def rows(_on_bad_row: OnBadRow) -> Rows:
         with _reading_as("Parquet", path), ParquetFile(path) as file:
             yield from _cells(file.iter_batches(BATCH, columns=list(found.names)), found.names)
 
@@ -311,7 +326,7 @@ def open_arrow(path: Path, columns: Sequence[str]) -> Table:
     with _reading_as("Arrow", path), _arrow(path) as (schema, _):
         found = find_columns(columns, schema.names, str(path))
 
-    def rows(on_bad_row: OnBadRow) -> Rows:
+    def rows(_on_bad_row: OnBadRow) -> Rows:
         with _reading_as("Arrow", path), _arrow(path) as (_, batches):
             yield from _cells(batches, found.names)
 

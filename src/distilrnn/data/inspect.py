@@ -97,7 +97,7 @@ def columns_of(path: Path) -> list[ColumnFacts]:
     if len(set(names)) < len(names):
         raise InputError(f"{path}: has two columns of one name ({listed(names)}): rename one")
     table = open_file(path, names)
-    rows = [cells for _, cells in islice(table.rows(lambda error: None), LOOKED_AT)]
+    rows = [cells for _, cells in islice(table.rows(lambda _: None), LOOKED_AT)]
     return [_facts(name, [cells[place] for cells in rows]) for place, name in enumerate(names)]
 
 

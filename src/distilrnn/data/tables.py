@@ -116,7 +116,7 @@ def open_folder(path: Path, columns: Sequence[str]) -> Table:
     if len(columns) > 2:
         raise InputError(f"{path}: a folder of texts has no column {shown(columns[2])}: leave source_column out")
 
-    def rows(on_bad_row: OnBadRow) -> Rows:
+    def rows(_on_bad_row: OnBadRow) -> Rows:
         for number, file in enumerate(files, 1):
             yield number, ["".join(open_text(file).chunks()), file.parent.name][: len(columns)]
 
@@ -207,7 +207,7 @@ def _table_of(dataset: "Dataset", where: str, columns: Sequence[str]) -> Table:
     names = list(label.names) if isinstance(label, ClassLabel) else None
     chosen = dataset.with_format(None).select_columns(list(found.names))
 
-    def rows(on_bad_row: OnBadRow) -> Rows:
+    def rows(_on_bad_row: OnBadRow) -> Rows:
         number = 0
         for batch in chosen.iter(BATCH):
             for cells in zip(*(batch[column] for column in found.names), strict=True):

@@ -86,18 +86,18 @@ class LinearClassifier:
         """Weights and biases."""
         return self.weights.size + self.bias.size
 
-    def logits(self, sentences: Sequence[str]) -> np.ndarray:
+    def logits(self, sentences: Sequence[str], batch_size: int = PREDICT_BATCH) -> np.ndarray:
         """float32 [n, K]; of two classes the first has 0."""
         found = np.empty((len(sentences), len(self.classes)), np.float32)
-        for start in range(0, len(sentences), PREDICT_BATCH):
-            batch = sentences[start : start + PREDICT_BATCH]
+        for start in range(0, len(sentences), batch_size):
+            batch = sentences[start : start + batch_size]
             scores = self.features.of(batch) @ self.weights.T + self.bias
             found[start : start + len(batch)] = _with_first_class(scores)
         return found
 
     def probabilities(self, sentences: Sequence[str], batch_size: int = PREDICT_BATCH) -> np.ndarray:
-        """Class probabilities, float32 [n, K]; `batch_size` is there for the other systems' sake."""
-        return softmax(self.logits(list(sentences)), axis=1)
+        """Class probabilities, float32 [n, K]."""
+        return softmax(self.logits(list(sentences), batch_size), axis=1)
 
     def predict(self, sentences: Sequence[str]) -> list[str]:
         """The most probable class of each sentence."""

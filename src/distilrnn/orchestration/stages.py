@@ -193,7 +193,7 @@ class Stage:
 
     files: Callable[[Experiment, str], list[str]]
     """The files that it makes for one name."""
-    names: Callable[[Experiment], Iterable[str]] = lambda experiment: [""]
+    names: Callable[[Experiment], Iterable[str]] = lambda _: [""]
     """What it is run for, once each: bases, tokenizers, teachers or students; it is run once where there is no name."""
     folder: str | None = None
     """Where it may have nothing to make: the folder of results/<experiment> that DVC expects all the same."""

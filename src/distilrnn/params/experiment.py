@@ -63,6 +63,10 @@ class Experiment(Section):
         for name in self.tokenize.tokenizers:
             if name in self.bases:
                 raise ValueError(f"tokenize.tokenizers.{name} is already the name of a base: choose another name")
+        return self
+
+    @model_validator(mode="after")
+    def _students_can_read(self) -> "Experiment":
         tokenizers = [*self.bases, *self.tokenize.tokenizers]
         for name, student in self.students.items():
             if student.tokenizer not in tokenizers:
@@ -79,6 +83,10 @@ class Experiment(Section):
                     f"students.{name}.model.pooling is last_step, which reads max_length tokens, but with long_texts "
                     "windows a student reads on: use last_token, mean or max"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _corpus_has_what_is_needed(self) -> "Experiment":
         if self.selection.validation == "dev" and DEV not in self.corpus.splits:
             raise ValueError(
                 "selection.validation is 'dev', but the corpus has no dev set: set corpus.dev or dev_fraction, or use "

@@ -89,7 +89,7 @@ def train_student(
         "seed": seed,
     }
 
-    def save(path: Path, epoch: float) -> None:
+    def save(path: Path, _epoch: float) -> None:
         trained_ids = union(used_token_ids(tokens, [TRAIN]), [summary["pad_id"]], *of_pools)
         save_student(
             path,

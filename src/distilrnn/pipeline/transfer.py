@@ -68,16 +68,6 @@ class Material:
         return Excluded(*(frozenset(map(leak_key, some)) for some in (reported, held_out, learned)))
 
 
-def from_text(source: TextSource, material: Material) -> Iterable[str]:
-    """One's own files."""
-    return read_text(source)
-
-
-def from_dataset(source: DatasetSource, material: Material) -> Iterable[str]:
-    """A Hugging Face dataset."""
-    return read_dataset(source)
-
-
 def from_corpus(source: CorpusSource, material: Material) -> Iterable[str]:
     """More of the generated corpus: the classes stay in this process's memory."""
     taken = {sentence for split in material.sentences.values() for sentence in split}
@@ -108,8 +98,8 @@ def from_samples(source: SampleSource, material: Material) -> Iterable[str]:
 
 
 SOURCES: dict[type, Callable[[Any, Material], Iterable[str]]] = {
-    TextSource: from_text,
-    DatasetSource: from_dataset,
+    TextSource: lambda source, _: read_text(source),
+    DatasetSource: lambda source, _: read_dataset(source),
     AugmentSource: from_augmentation,
     SampleSource: from_samples,
     CorpusSource: from_corpus,

@@ -1,6 +1,6 @@
 """Objectives: what a teacher or student is trained towards."""
 
-from typing import Any
+from collections.abc import Callable
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -40,7 +40,7 @@ def distil_objective(params: DistilParams, weights: Tensor | None = None) -> Obj
         logits = model(batch.ids, batch.lengths).float()
         if batch.weights is not None:
             return _step(logits, batch, _mixed_loss(logits, batch, params, weights))
-        loss = LOSSES[params.loss](logits, batch.teacher_logits, params)
+        loss = LOSSES[params.loss](logits, _teacher_logits(batch), params)
         if params.label_weight:
             loss = (1 - params.label_weight) * loss + params.label_weight * _cross_entropy(logits, batch, weights)
         return _step(logits, batch, loss)
@@ -50,23 +50,32 @@ def distil_objective(params: DistilParams, weights: Tensor | None = None) -> Obj
 
 def _mixed_loss(logits: Tensor, batch: Batch, params: DistilParams, weights: Tensor | None) -> Tensor:
     """The same where some sentences have no label, and each has a weight."""
-    losses = LOSSES_OF_EACH[params.loss](logits, batch.teacher_logits, params)
+    losses = LOSSES_OF_EACH[params.loss](logits, _teacher_logits(batch), params)
     if params.label_weight:
         share = params.label_weight * (batch.labels != NO_LABEL)
         losses = (1 - share) * losses + share * _cross_entropies(logits, batch, weights)
-    return (losses * batch.weights).mean()
+    return (losses if batch.weights is None else losses * batch.weights).mean()
 
 
-LOSSES_OF_EACH: dict[str, Any] = {
+def _teacher_logits(batch: Batch) -> Tensor:
+    if batch.teacher_logits is None:
+        raise ValueError("a student is distilled from a batch with its teacher's logits alone")
+    return batch.teacher_logits
+
+
+Loss = Callable[[Tensor, Tensor, DistilParams], Tensor]
+"""Logits of student and teacher, [sentences, classes] each, and the parameters, to a loss."""
+
+LOSSES_OF_EACH: dict[str, Loss] = {
     "kl": lambda student, teacher, params: (
         params.temperature**2
         * F.kl_div(*_log_softmaxes(student, teacher, params.temperature), reduction="none", log_target=True).sum(-1)
     ),
-    "mse": lambda student, teacher, params: F.mse_loss(student, teacher, reduction="none").mean(-1),
+    "mse": lambda student, teacher, _: F.mse_loss(student, teacher, reduction="none").mean(-1),
 }
 """The losses of each sentence, [sentences]."""
 
-LOSSES: dict[str, Any] = {
+LOSSES: dict[str, Loss] = {
     "kl": lambda student, teacher, params: distillation_kl(student, teacher, params.temperature),
-    "mse": lambda student, teacher, params: logit_mse(student, teacher),
+    "mse": lambda student, teacher, _: logit_mse(student, teacher),
 }

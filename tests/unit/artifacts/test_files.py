@@ -95,21 +95,27 @@ def test_no_room_is_one_sentence_and_leaves_what_was_there(tmp_path, monkeypatch
     if present:
         path.write_text("old")
     monkeypatch.setattr(*((os, "fsync", fail) if step == "fsync" else (Path, "replace", fail)))
-    with pytest.raises(RunError, match=rf"file: could not be written \({said}\): make room or choose another folder"):
-        if step == "write":
-            with whole_file(path) as file:
-                file.write(b"part")
+
+    def write():
+        with whole_file(path) as file:
+            file.write(b"new")
+            if step == "write":
                 fail()
-        else:
-            write_atomically(path, "new")
+
+    with pytest.raises(RunError, match=rf"file: could not be written \({said}\): make room or choose another folder"):
+        write()
     assert files_in(tmp_path) == ["file"] * present
     assert not present or path.read_text() == "old"
 
 
 def test_interrupted_write_leaves_nothing(tmp_path):
-    with pytest.raises(KeyboardInterrupt), whole_file(tmp_path / "file") as file:
-        file.write(b"part")
-        raise KeyboardInterrupt
+    def write():
+        with whole_file(tmp_path / "file") as file:
+            file.write(b"part")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write()
     assert files_in(tmp_path) == []
 
 
@@ -141,12 +147,14 @@ def test_what_a_killed_process_left_is_removed_by_the_next_that_writes_it(tmp_pa
 
 def test_of_two_that_write_one_file_at_once_the_later_wins_and_the_other_is_told(tmp_path):
     path = tmp_path / "file"
-    with (
-        pytest.raises(RunError, match=r"file: could not be written \(another process writes it too"),
-        whole_file(path) as first,
-    ):
-        first.write(b"first")
-        write_atomically(path, b"second")
+
+    def write():
+        with whole_file(path) as first:
+            first.write(b"first")
+            write_atomically(path, b"second")
+
+    with pytest.raises(RunError, match=r"file: could not be written \(another process writes it too"):
+        write()
     assert path.read_bytes() == b"second"
     assert files_in(tmp_path) == ["file"]
 
@@ -161,7 +169,8 @@ def test_file_too_big_for_the_process(tmp_path):
         told
         == f"{path}: could not be written (the file is too big): make room or choose another folder, then run again\n"
     )
-    assert files_in(tmp_path) == ["file"] and path.read_text() == "old"
+    assert files_in(tmp_path) == ["file"]
+    assert path.read_text() == "old"
 
 
 def test_full_disk(tmp_path):
@@ -177,8 +186,10 @@ def test_full_disk(tmp_path):
         told = subprocess.run(
             [sys.executable, "-c", FILL.format(before=""), disk / "file"], capture_output=True, text=True, check=True
         ).stdout
-        assert "file: could not be written (the disk is full): make room" in told and told.count("\n") == 1
-        assert files_in(disk) == ["file"] and (disk / "file").read_text() == "old"
+        assert "file: could not be written (the disk is full): make room" in told
+        assert told.count("\n") == 1
+        assert files_in(disk) == ["file"]
+        assert (disk / "file").read_text() == "old"
     finally:
         subprocess.run(["umount", disk], check=True)
 
@@ -189,7 +200,8 @@ def test_path_that_cannot_be_written(tmp_path, path):
     (tmp_path / "file").touch()
     with pytest.raises(RunError, match="could not be written"):
         write_atomically(tmp_path / path, "x")
-    assert files_in(tmp_path) == ["file", "folder"] and files_in(tmp_path / "folder") == []
+    assert files_in(tmp_path) == ["file", "folder"]
+    assert files_in(tmp_path / "folder") == []
 
 
 def test_json_keeps_its_order_and_has_no_nan(tmp_path):
@@ -243,7 +255,8 @@ def test_every_type_of_number_is_written_as_the_library_reads_it(tmp_path, numbe
     found = safetensors.torch.load_file(tmp_path / "x.safetensors")
     assert found.keys() == tensors.keys()
     for name, tensor in tensors.items():
-        assert found[name].dtype == tensor.dtype and torch.equal(found[name], tensor)
+        assert found[name].dtype == tensor.dtype
+        assert torch.equal(found[name], tensor)
 
 
 def test_arrays_that_are_filled_in_are_the_file(tmp_path):
@@ -255,9 +268,11 @@ def test_arrays_that_are_filled_in_are_the_file(tmp_path):
     for load in (load_tensors, load_arrays):
         found, header = load(path, "logits")
         assert header == {"kind": "logits", "format": 1, "seed": 3}
-        assert found["b"].tolist() == [5, 6, 7] and np.array_equal(found["a"], values) and len(found["none"]) == 0
-    with pytest.raises(ValueError), streamed_tensors(path, "logits", shapes, {"seed": 4}):
-        raise ValueError
+        assert found["b"].tolist() == [5, 6, 7]
+        assert np.array_equal(found["a"], values)
+        assert len(found["none"]) == 0
+    with pytest.raises(ValueError, match="interrupted"), streamed_tensors(path, "logits", shapes, {"seed": 4}):
+        raise ValueError("interrupted")
     assert read_header(path)["seed"] == 3
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
@@ -266,7 +281,8 @@ def test_tensors_come_back_with_their_header(tensors):
     for load in (load_tensors, load_arrays):
         found, header = load(tensors, "logits")
         assert header == {"kind": "logits", "format": 1, "seed": 3} == read_header(tensors)
-        assert np.array_equal(found["a"], np.arange(6.0).reshape(2, 3).T) and found["b"].tolist() == [1]
+        assert np.array_equal(found["a"], np.arange(6.0).reshape(2, 3).T)
+        assert found["b"].tolist() == [1]
 
 
 def raw(header, data=b""):
@@ -370,7 +386,8 @@ def test_any_bytes_are_a_header_or_bad_input(tmp_path_factory, data):
     try:
         assert load_arrays(path, "logits")[1]["kind"] == "logits"
     except InputError as refused:
-        assert str(refused).startswith(str(path)) and "\n" not in str(refused)
+        assert str(refused).startswith(str(path))
+        assert "\n" not in str(refused)
 
 
 @fuzz(300)
@@ -385,7 +402,8 @@ def test_any_flipped_byte_is_bad_input_or_still_whole(tmp_path_factory, data):
         arrays, header = load_arrays(folder / "flipped.safetensors", "logits")
     except InputError:
         return
-    assert header["kind"] == "logits" and sum(array.nbytes for array in arrays.values()) <= len(found)
+    assert header["kind"] == "logits"
+    assert sum(array.nbytes for array in arrays.values()) <= len(found)
 
 
 def test_wrong_pairing_names_both_sides(tmp_path):

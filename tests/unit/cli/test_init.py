@@ -46,10 +46,12 @@ def test_it_says_what_it_found_and_writes_an_experiment(init):
     for words in ("200 texts", "text Review, label Stars", "1 50 █", "median 14", "pre-trained here", "by semicolon"):
         assert words in printed
     said, command = printed.split("Wrote ")
-    assert max(map(len, said.splitlines())) <= 80 and len(printed.splitlines()) < 40
+    assert max(map(len, said.splitlines())) <= 80
+    assert len(printed.splitlines()) < 40
     assert "snakemake --configfile experiments/reviews-2024/params.yaml --cores all" in command
     experiment = read_experiment(Path("experiments/reviews-2024/params.yaml"))
-    assert experiment.corpus.train == "Reviews 2024.csv" and experiment.corpus.text_column == "Review"
+    assert experiment.corpus.train == "Reviews 2024.csv"
+    assert experiment.corpus.text_column == "Review"
     assert "- params: experiments/reviews-2024/params.yaml" in Path("experiments/reviews-2024/dvc.yaml").read_text()
 
 
@@ -57,7 +59,9 @@ def test_a_dry_run_writes_nothing_and_shows_the_params(init, tmp_path):
     reviews("reviews.csv")
     before = sorted(tmp_path.rglob("*"))
     code, printed, _ = init("reviews.csv", "--dry-run")
-    assert code == 0 and "experiment: reviews" in printed and "kind: text" not in printed
+    assert code == 0
+    assert "experiment: reviews" in printed
+    assert "kind: text" not in printed
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -67,7 +71,8 @@ def test_it_asks_only_what_it_cannot_tell(init, monkeypatch):
     columns = {"words": TEXTS, "shop": ["a", "b", "c", "d"] * 50, "tone": ["x", "y"] * 100}
     write_csv(Path("y.csv"), list(zip(*columns.values(), strict=True)), header=tuple(columns))
     code, _, errors = init("y.csv")
-    assert code == 2 and re.fullmatch(r"error: y\.csv: tone or shop could be the label: name it with .*\n", errors)
+    assert code == 2
+    assert re.fullmatch(r"error: y\.csv: tone or shop could be the label: name it with .*\n", errors)
     assert init("y.csv", "--yes", "--name", "first")[0] == 0
     assert read_experiment(Path("experiments/first/params.yaml")).corpus.label_column == "tone"
     assert init("y.csv", "--label-column", "shop", "--name", "given")[0] == 0
@@ -79,7 +84,8 @@ def test_it_asks_only_what_it_cannot_tell(init, monkeypatch):
 
     monkeypatch.setattr(sys, "stdin", Terminal("2\n"))
     code, printed, _ = init("y.csv", "--name", "asked")
-    assert code == 0 and "Which column is the label?" in printed
+    assert code == 0
+    assert "Which column is the label?" in printed
     assert read_experiment(Path("experiments/asked/params.yaml")).corpus.label_column == "shop"
 
 
@@ -100,7 +106,8 @@ def test_what_cannot_be_used_is_one_sentence_and_nothing_is_written(init, tmp_pa
         ("ids.csv",): "no column seems to be the",
     }.items():
         code, _, errors = init(*options)
-        assert code == 2 and re.fullmatch(rf"error: .*{words}.*\n", errors), errors
+        assert code == 2
+        assert re.fullmatch(rf"error: .*{words}.*\n", errors), errors
     assert sorted(path.name for path in Path("experiments").rglob("*")) == ["params.yaml", "there"]
 
 
@@ -129,5 +136,7 @@ def test_the_estimate_is_measured_and_said(init, monkeypatch):
     )
     monkeypatch.setattr(Bench, "estimate", lambda self, experiment, unlabelled: Estimate(60, 600, 30, 1200, 60))
     code, printed, _ = init("x.csv", "--dry-run", estimate=True)
-    assert code == 0 and asked == ["pretrain"]
-    assert "about 32 min: base 60 s, teacher 10 min" in printed and "99 % up to 20" in printed
+    assert code == 0
+    assert asked == ["pretrain"]
+    assert "about 32 min: base 60 s, teacher 10 min" in printed
+    assert "99 % up to 20" in printed

@@ -135,7 +135,8 @@ def test_options_that_cannot_be_read_are_named(workplace, run_here, name, argume
     code, said = run_here(name, *arguments)
     assert code == 2
     assert message in said
-    assert said.startswith("error: ") and said.count("\n") == 1
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
     assert list(workplace.rglob("*")) == []
 
 

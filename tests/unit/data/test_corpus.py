@@ -70,9 +70,11 @@ def test_any_bytes_are_examples_or_bad_input(tmp_path_factory, data):
     try:
         examples = read_split(path, 2)
     except InputError as refused:
-        assert str(refused).startswith(str(path)) and "\n" not in str(refused)
+        assert str(refused).startswith(str(path))
+        assert "\n" not in str(refused)
     else:
-        assert examples and all(example.label in (0, 1) for example in examples)
+        assert examples
+        assert all(example.label in (0, 1) for example in examples)
         # Nothing is lost but byte-order mark, line ends and the empty lines at the end.
         plain = data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").rstrip(b"\n")
         assert "".join(example.line() for example in examples).encode() == plain + b"\n"
@@ -98,7 +100,9 @@ def test_written_corpus_has_a_summary_that_counts_it(tmp_path):
     written = write_corpus(tmp_path, splits_of(TRAIN_EXAMPLES), ["It snows ."], CLASSES, "here")
     assert read_summary(tmp_path) == json.loads(json.dumps(written))
     assert written["splits"][TRAIN] == {"sentences": 2, "classes": [1, 1]}
-    assert written["classes"] == list(CLASSES) and len(written["warnings"]) == 2 and written["source"] == "here"
+    assert written["classes"] == list(CLASSES)
+    assert len(written["warnings"]) == 2
+    assert written["source"] == "here"
     assert read_folder(tmp_path, 2) == splits_of(TRAIN_EXAMPLES)
     assert (tmp_path / "unlabelled.txt").read_text() == "It snows .\n"
     digests = [hashlib.sha256((tmp_path / f"{split}.tsv").read_bytes()).digest() for split in SPLITS]
@@ -178,7 +182,9 @@ def test_holdout_parts_the_rows(labels, fraction, seed):
         assert all(round((labels == label).sum() * fraction) == 0 or (labels == label).sum() == 1 for label in labels)
         return
     assert sorted([*train, *validation]) == list(range(len(labels)))
-    assert np.all(np.diff(train) > 0) and np.all(np.diff(validation) > 0) and len(validation)
+    assert np.all(np.diff(train) > 0)
+    assert np.all(np.diff(validation) > 0)
+    assert len(validation)
     for label in np.unique(labels):
         rows, held_out = (labels == label).sum(), (labels[validation] == label).sum()
         assert held_out < rows
@@ -198,4 +204,5 @@ def test_holdout_depends_on_its_seed_alone():
 
 def test_validation_on_dev_holds_nothing_out():
     train, validation = split_holdout(np.array([0, 1, 1]), SelectionParams(validation="dev"))
-    assert train.tolist() == [0, 1, 2] and len(validation) == 0
+    assert train.tolist() == [0, 1, 2]
+    assert len(validation) == 0

@@ -37,7 +37,8 @@ def sentences(examples):
 def test_every_format_gives_the_same_corpus(tmp_path, suffix):
     WRITERS[suffix](tmp_path / f"data{suffix}")
     found = read_own_data(files(tmp_path / f"data{suffix}"))
-    assert found.classes == list(TOPICS) and found.notes == []
+    assert found.classes == list(TOPICS)
+    assert found.notes == []
     assert sentences(found.splits[TRAIN]) == [(text.strip(), TOPICS.index(label)) for text, label in ROWS]
     assert list(found.splits) == [TRAIN, DEV]
 
@@ -180,7 +181,8 @@ def test_the_seed_chooses_what_is_split_off(tmp_path):
     first, again, other = (
         read_own_data(files(tmp_path / "x.csv", dev=None, dev_fraction=0.2, seed=seed)).splits for seed in (0, 0, 1)
     )
-    assert first == again and first[DEV] != other[DEV]
+    assert first == again
+    assert first[DEV] != other[DEV]
     assert [len(first[split]) for split in (TRAIN, DEV)] == [80, 20]
 
 
@@ -373,13 +375,16 @@ def test_refused_in_one_sentence(tmp_path, script, name, content, words):
     code, printed, output = script("--source=files", f"--train={tmp_path / train}", f"--dev={tmp_path / dev}")
     assert code == 2
     assert re.fullmatch(rf"error: .*{words}.*\n", printed.err), printed.err
-    assert len(printed.err) < 1000 and not output.exists()
+    assert len(printed.err) < 1000
+    assert not output.exists()
 
 
 def test_places_that_are_not_there(tmp_path, script, saved):
     def said(*options):
         code, printed, output = script(*options)
-        assert code == 2 and printed.err.count("\n") == 1 and not output.exists()
+        assert code == 2
+        assert printed.err.count("\n") == 1
+        assert not output.exists()
         return printed.err
 
     missing, folder = f"--train={tmp_path / 'nix.csv'}", tmp_path / "folder.csv"
@@ -410,7 +415,8 @@ def test_any_bytes_are_a_corpus_or_bad_input(tmp_path_factory, data, suffix):
     try:
         assert len(read_own_data(files(path)).classes) >= 2
     except InputError as refused:
-        assert str(refused).startswith(str(path)) and "\n" not in str(refused)
+        assert str(refused).startswith(str(path))
+        assert "\n" not in str(refused)
 
 
 def test_the_script_tells_what_it_found(tmp_path, script):

@@ -105,7 +105,8 @@ def test_an_epoch_has_every_row_once(lengths, batch_size, batching, seed, epoch)
     batches = epoch_batches(lengths, batch_size, batching, seed, epoch)
     assert sorted(np.concatenate(batches)) == list(range(len(lengths)))
     sizes = sorted(map(len, batches))
-    assert sizes[-1] <= batch_size and all(size == batch_size for size in sizes[1:])
+    assert sizes[-1] <= batch_size
+    assert all(size == batch_size for size in sizes[1:])
     again = epoch_batches(lengths, batch_size, batching, seed, epoch)
     assert all(np.array_equal(a, b) for a, b in zip(batches, again, strict=True))
 
@@ -142,7 +143,9 @@ def test_tokens_are_those_of_the_tokenizer(tmp_path, corpus, words):
     counts = {"sentences": 3, "tokens": 9, "longest": 5, "mean": 3.0, "truncated": 0}
     assert summary == read_summary(tmp_path / "tokens")
     assert summary["splits"] == dict.fromkeys(SPLITS, counts)
-    assert summary["vocabulary"] == 8 and summary["pad_id"] == 0 and summary["classes"] == list(CLASSES)
+    assert summary["vocabulary"] == 8
+    assert summary["pad_id"] == 0
+    assert summary["classes"] == list(CLASSES)
     assert used_token_ids(tmp_path / "tokens", SPLITS).tolist() == [1, 2, 3, 4]
 
 
@@ -220,7 +223,8 @@ def test_full_disk_is_one_sentence_and_leaves_what_was_there(tmp_path, corpus, w
     )
     command = [sys.executable, "-c", code, corpus, words, tmp_path / "tokens"]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert f"{TRAIN}.arrow: could not be written (the file is too big): make room" in told and told.count("\n") == 1
+    assert f"{TRAIN}.arrow: could not be written (the file is too big): make room" in told
+    assert told.count("\n") == 1
     assert {path.name: path.read_bytes() for path in (tmp_path / "tokens").iterdir()} == before
 
 

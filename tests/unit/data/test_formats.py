@@ -142,7 +142,8 @@ def test_bad_rows_are_skipped_counted_and_listed_where_that_is_asked_for(tmp_pat
     assert found.skipped == {where: {"rows": 3, "reasons": reasons}}
     assert f"{where}: 3 bad rows were skipped, the first: {reasons[0]}" in found.notes
     summary = write_corpus(tmp_path / "out", found.splits, [], found.classes, "here", found.notes, found.skipped)
-    assert summary["skipped"][where]["rows"] == 3 and any("3 bad rows" in line for line in summary["warnings"])
+    assert summary["skipped"][where]["rows"] == 3
+    assert any("3 bad rows" in line for line in summary["warnings"])
     with pytest.raises(InputError, match=r"x\.csv:103: has no label"):
         read_own_data(files(tmp_path / "x.csv"))
 
@@ -159,14 +160,17 @@ def test_bad_lines_of_json_are_skipped(tmp_path, line):
     good = '{"text": "one", "label": "a"}\n{"text": "two", "label": "b"}\n'
     (tmp_path / "x.jsonl").write_text(f"{line}\n{good}" if line[0] != "[" else f"{good}{line}\n")
     found = read_own_data(files(tmp_path / "x.jsonl", on_bad_row="skip"))
-    assert len(found.splits[TRAIN]) == 2 and found.skipped[str(tmp_path / "x.jsonl")].rows == 1
+    assert len(found.splits[TRAIN]) == 2
+    assert found.skipped[str(tmp_path / "x.jsonl")].rows == 1
 
 
 def test_what_skipping_lists_is_bounded():
     skipped = Skipped()
     for number in range(3000):
         skipped.add(InputError(f"x:{number}: has no label: add it"))
-    assert skipped.rows == 3000 and len(skipped.reasons) == 1000 and skipped.reasons[1] == "x:1: has no label"
+    assert skipped.rows == 3000
+    assert len(skipped.reasons) == 1000
+    assert skipped.reasons[1] == "x:1: has no label"
 
 
 def test_texts_without_labels_come_from_any_of_the_formats(tmp_path):
@@ -189,7 +193,8 @@ def test_a_folder_with_classes_gives_its_texts_too_and_those_of_no_class(tmp_pat
         (tmp_path / folder / "1.txt").write_text(f"In {folder} .")
     assert list(iterate_texts(tmp_path)) == ["In neg .", "In pos .", "In unsup ."]
     found = read_own_data(files(tmp_path))
-    assert found.classes == ["neg", "pos"] and len(found.splits[TRAIN]) == 2
+    assert found.classes == ["neg", "pos"]
+    assert len(found.splits[TRAIN]) == 2
 
 
 def test_a_folder_is_a_source_of_a_transfer_set(tmp_path):

@@ -55,8 +55,10 @@ COLUMNS = {
 @pytest.mark.parametrize(("columns", "texts", "labels", "certain"), COLUMNS.values(), ids=COLUMNS)
 def test_columns_are_found_by_name_or_by_what_they_hold(tmp_path, columns, texts, labels, certain):
     text, label = chosen(table(tmp_path / "x.csv", **columns))
-    assert text.columns == texts and text.certain
-    assert label.certain == certain and set(label.columns) == set(labels)
+    assert text.columns == texts
+    assert text.certain
+    assert label.certain == certain
+    assert set(label.columns) == set(labels)
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".json", ".parquet", ".arrow"])
@@ -78,15 +80,19 @@ def test_all_columns_of_every_format_are_looked_at(tmp_path, suffix):
         with pa.ipc.new_stream(path, made.schema) as writer:
             writer.write_table(made)
     text, label = chosen(path)
-    assert text.columns == ("a",) and label.columns == ("b", "c")
+    assert text.columns == ("a",)
+    assert label.columns == ("b", "c")
 
 
 def test_classes_lengths_and_doubts_are_counted(tmp_path):
     rows = [*((text, "good") for text in TEXTS), ("One .", "bad"), ("One .", "good"), ("Two words", "bad")]
     write_csv(tmp_path / "x.csv", rows)
     facts, params = look_at(CorpusParams(source="files", train=str(tmp_path / "x.csv"), dev_fraction=0.2))
-    assert facts.classes == ["bad", "good"] and facts.counts == [2, 61] and facts.rows == 63
-    assert facts.words == {"median": 14, "p99": 14, "longest": 14} and facts.imbalance == 30.5
+    assert facts.classes == ["bad", "good"]
+    assert facts.counts == [2, 61]
+    assert facts.rows == 63
+    assert facts.words == {"median": 14, "p99": 14, "longest": 14}
+    assert facts.imbalance == 30.5
     assert any("1 texts have more than one label" in warning for warning in facts.warnings)
     assert params.on_bad_row == "error"
 
@@ -94,7 +100,8 @@ def test_classes_lengths_and_doubts_are_counted(tmp_path):
 def test_bad_rows_make_an_experiment_that_skips_them(tmp_path):
     write_csv(tmp_path / "x.csv", [*((text, "ab"[row % 2]) for row, text in enumerate(TEXTS)), ("", "a")])
     facts, params = look_at(CorpusParams(source="files", train=str(tmp_path / "x.csv"), dev_fraction=0.2))
-    assert params.on_bad_row == "skip" and facts.rows == 60
+    assert params.on_bad_row == "skip"
+    assert facts.rows == 60
     assert any("1 bad rows were skipped" in warning for warning in facts.warnings)
 
 

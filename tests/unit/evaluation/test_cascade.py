@@ -33,7 +33,8 @@ def test_a_threshold_hands_on_the_share_that_it_is_for(values, percent):
     """Exactly, but for what is equally sure."""
     values = np.array(values)
     quantiles = confidence_quantiles(values)
-    assert len(quantiles) == QUANTILES and quantiles == sorted(quantiles)
+    assert len(quantiles) == QUANTILES
+    assert quantiles == sorted(quantiles)
     handed_on = (values <= threshold(quantiles, percent / 100)).sum()
     wanted = round(percent / 100 * len(values))
     assert handed_on >= wanted

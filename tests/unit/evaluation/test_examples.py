@@ -34,7 +34,8 @@ def test_right_and_wrong_answers_are_what_they_say(drawn):
 def test_a_system_that_is_always_right_has_no_wrong_answers(drawn):
     _, _, labels, sentences = drawn
     found = examples("rnn", "in_domain_dev", np.eye(2)[labels], labels, sentences, CLASSES)
-    assert len(found.right) == SHOWN and found.wrong == []
+    assert len(found.right) == SHOWN
+    assert found.wrong == []
 
 
 def test_the_most_distant_disagreements_come_first(drawn):
@@ -55,4 +56,6 @@ def test_a_long_sentence_is_cut_and_stands_on_one_line(drawn):
     student, _, labels, _ = drawn
     found = examples("rnn", "in_domain_dev", student, labels, ["a\n b " * 100] * 60, CLASSES)
     sentence = found.right[0].sentence
-    assert len(sentence) == LONGEST and sentence.endswith("…") and "\n" not in sentence
+    assert len(sentence) == LONGEST
+    assert sentence.endswith("…")
+    assert "\n" not in sentence

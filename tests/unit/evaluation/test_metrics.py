@@ -149,7 +149,8 @@ def test_reliability_and_ece_by_hand():
     bins = reliability(probabilities, labels, 4)
     assert [b["n"] for b in bins] == [0, 1, 1, 3]
     assert [(b["lower"], b["upper"]) for b in bins] == [(0, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 1)]
-    assert bins[0]["confidence"] is None and bins[0]["accuracy"] is None
+    assert bins[0]["confidence"] is None
+    assert bins[0]["accuracy"] is None
     assert [b["confidence"] for b in bins[1:]] == pytest.approx([0.5, 0.55, 0.9])
     assert [b["accuracy"] for b in bins[1:]] == pytest.approx([1, 0, 2 / 3])
     assert expected_calibration_error(bins) == pytest.approx((0.5 + 0.55 + 3 * (0.9 - 2 / 3)) / 5)

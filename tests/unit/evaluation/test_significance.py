@@ -64,7 +64,8 @@ def test_bootstrap_is_paired_across_systems_and_seeds():
     predictions, labels = draw(2)
     first = {0: predictions[0], 1: predictions[1]}
     found = bootstrap({"a": first, "b": {7: predictions[1]}}, labels, 2, 600, 0)
-    assert found["a"].seeds == (0, 1) and found["b"].seeds == (7,)
+    assert found["a"].seeds == (0, 1)
+    assert found["b"].seeds == (7,)
     assert (found["a"].resampled_accuracy[1] == found["b"].resampled_accuracy[0]).all()
     assert (found["a"].resampled_mcc[1] == found["b"].resampled_mcc[0]).all()
     assert (found["a"].resampled_mcc[0] != found["b"].resampled_mcc[0]).any()
@@ -294,5 +295,6 @@ def test_few_resamples_decide_nothing():
 def test_the_controls_do_not_weaken_the_tests_of_the_order():
     order, controls = [claim(p=0.02)], [claim(p=0.9, family="control") for _ in range(9)]
     found = holm_verdicts([controls[0], *order, *controls[1:]], 0.95, 10_000)
-    assert found[1].p_holm == 0.02 and found[1].verdict == "holds"
+    assert found[1].p_holm == 0.02
+    assert found[1].verdict == "holds"
     assert [c.family for c in found] == ["control", "order", *["control"] * 8]

@@ -405,7 +405,8 @@ def test_other_files_are_refused_in_one_sentence(tiny, workplace, export):
         code, said, err = export(*arguments, "--output", workplace / "out")
         assert (code, said) == (2, "")
         assert words in err
-        assert err.startswith("error: ") and err.count("\n") == 1
+        assert err.startswith("error: ")
+        assert err.count("\n") == 1
         assert not (workplace / "out").exists()
 
 

@@ -54,7 +54,8 @@ def test_folder_is_brought_here_and_loads_again(model, tmp_path):
     base = import_base(BaseParams(model=str(model)), tmp_path / "base")
     assert sorted(path.name for path in (tmp_path / "base").iterdir()) == sorted([*FILES, "base.json"])
     assert base == read_base(tmp_path / "base")
-    assert base["architecture"] == "GPT2LMHeadModel" and base["parameters"] == 300 * 8 + 16 * 8 + 12 * 64 + 13 * 8 + 16
+    assert base["architecture"] == "GPT2LMHeadModel"
+    assert base["parameters"] == 300 * 8 + 16 * 8 + 12 * 64 + 13 * 8 + 16
     assert load_tokenizer(tmp_path / "base").encode("It rains .").ids == load_tokenizer(model).encode("It rains .").ids
     ids = torch.tensor([[1, 2, 3]])
     with torch.no_grad():
@@ -121,7 +122,8 @@ def test_damaged_model_is_one_sentence_and_nothing_is_written(model, tmp_path, c
     with pytest.raises(InputError, match=said) as refused:
         import_base(BaseParams(model=str(model)), tmp_path / "base")
     assert "\n" not in str(refused.value)
-    assert not (tmp_path / "base").exists() and not (model / "code-was-run").exists()
+    assert not (tmp_path / "base").exists()
+    assert not (model / "code-was-run").exists()
 
 
 def test_model_without_a_tokenizer_is_refused(model, tmp_path):
@@ -159,7 +161,8 @@ def test_full_disk_is_one_sentence_and_nothing_is_left(model, tmp_path):
     told = subprocess.run(
         command, capture_output=True, text=True, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
     )
-    assert f"{tmp_path / 'base'}: could not be written (" in told.stdout and "make room" in told.stdout
+    assert f"{tmp_path / 'base'}: could not be written (" in told.stdout
+    assert "make room" in told.stdout
     assert told.stdout.count("\n") == 1
     assert list((tmp_path / "base").iterdir()) == []
 

@@ -21,7 +21,9 @@ def rules():
 
 def test_interrupted_jobs_are_submitted_again():
     profile = yaml.safe_load(PROFILE.read_text())
-    assert profile["executor"] == "slurm" and profile["retries"] >= 1 and profile["slurm-requeue"] is True
+    assert profile["executor"] == "slurm"
+    assert profile["retries"] >= 1
+    assert profile["slurm-requeue"] is True
     assert profile["slurm-status-command"] == "squeue"  # sacct's "CANCELLED by 0" is not understood: it would hang
 
 
@@ -39,8 +41,10 @@ def test_what_the_profile_offers_to_uncomment_is_what_the_rules_ask():
     for name, text in training.items():
         asked = offered["set-resources"][name]
         assert asked["gpu"] == 1
-        assert f"mem_mb={asked['mem_mb']}," in text and f"runtime={asked['runtime']}," in text, name
-        assert "threads: lambda w: sizes.threads(" in text and offered["set-threads"][name] == THREADS, name
+        assert f"mem_mb={asked['mem_mb']}," in text, name
+        assert f"runtime={asked['runtime']}," in text, name
+        assert "threads: lambda w: sizes.threads(" in text, name
+        assert offered["set-threads"][name] == THREADS, name
 
 
 def test_the_plugin_is_an_optional_dependency_and_pinned_where_the_test_installs_it():

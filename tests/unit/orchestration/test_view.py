@@ -69,8 +69,11 @@ def test_a_terminal_shows_the_whole_workflow_on_one_screen(tmp_path):
     lines = capture.get().splitlines()
     assert len(lines) <= 24
     text = capture.get()
-    assert "corpus" in text and "student 0/40" in text and "more" in text
-    assert "2/10 loss 0.512" in text and "1,320/s 0:45 left" in text
+    assert "corpus" in text
+    assert "student 0/40" in text
+    assert "more" in text
+    assert "2/10 loss 0.512" in text
+    assert "1,320/s 0:45 left" in text
     assert "1/43 jobs" in text
     assert shown.width == 80
 
@@ -106,7 +109,8 @@ def test_a_pipe_gets_a_line_a_job_and_few_of_progress(tmp_path, monkeypatch):
     view.stop()
     lines = out.getvalue().splitlines()
     assert lines[:2] == ["1 jobs: 1 teacher", "[0/1] Teacher tiny: started"]
-    assert lines[-2].startswith("[1/1] Teacher tiny: done in 0:0") and lines[-1].startswith("1 jobs done in 0:0")
+    assert lines[-2].startswith("[1/1] Teacher tiny: done in 0:0")
+    assert lines[-1].startswith("1 jobs done in 0:0")
     assert 1 <= sum("teacher epoch" in line for line in lines) <= 5
 
 
@@ -182,7 +186,8 @@ def test_a_failed_jobs_sentence_is_said_last(plugin, tmp_path, capsys):
     assert out.splitlines()[-1] == (
         "error: Student 1: tokens.json: lacks classes: make it again (all of it: logs/1.log)"
     )
-    assert "RuleException" not in out and "Building DAG" not in out
+    assert "RuleException" not in out
+    assert "Building DAG" not in out
 
 
 def test_a_finished_run_ends_with_its_table_and_what_to_do_next(plugin, tmp_path, capsys):

@@ -142,7 +142,8 @@ def test_bad_params_are_refused_in_one_sentence(changes, words):
         InputError, match=f"^params.yaml: .*{words}" if not words.startswith(":") else f"^params.yaml{words}"
     ) as e:
         validate_experiment(values(**changes), "params.yaml")
-    assert "\n" not in str(e.value) and len(str(e.value)) < 600
+    assert "\n" not in str(e.value)
+    assert len(str(e.value)) < 600
 
 
 UNSAFE_NAMES = [
@@ -200,7 +201,9 @@ def test_accepted_names_are_one_safe_word(name):
         assert not re.fullmatch(r"[A-Za-z0-9]{1,64}", name) or name in ("majority", "labels", "seed")
     else:
         assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name)
-        assert shlex.quote(name) == name and Path("a", name).parent == Path("a") and len(Path("a", name).parts) == 2
+        assert shlex.quote(name) == name
+        assert Path("a", name).parent == Path("a")
+        assert len(Path("a", name).parts) == 2
 
 
 def test_systems_are_named_in_the_order_of_the_table():
@@ -279,7 +282,8 @@ def test_any_value_anywhere_is_an_experiment_or_one_sentence(changes):
     try:
         assert isinstance(validate_experiment(values(**changes), "params.yaml"), Experiment)
     except InputError as refused:
-        assert str(refused).startswith("params.yaml: ") and str(refused).isprintable()
+        assert str(refused).startswith("params.yaml: ")
+        assert str(refused).isprintable()
 
 
 def test_shell_commands_of_the_workflow_quote_names_by_refusing_unsafe_ones(tmp_path):

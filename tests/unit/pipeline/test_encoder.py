@@ -70,8 +70,8 @@ def test_an_encoder_of_another_shape_is_refused(tiny, workplace):
         ({"hidden": 9}, "does not fit the student's recurrent layers"),
         ({"embedding": 9}, "embedding 9"),
     ):
+        model = MODEL.model_copy(update=change)
         with pytest.raises(InputError, match=said):
-            model = MODEL.model_copy(update=change)
             train_student(*arguments, model, STUDYING, SELECTION, DistilParams(), start=start)
     assert not (workplace / "student").exists()
 

@@ -424,7 +424,8 @@ def test_the_script_exits_with_2_on_bad_input(folder):
     logits_path(folder, "rnn", 1).unlink()
     done = run_script("--experiment", folder / "params.json")
     assert done.returncode == 2
-    assert done.stderr.startswith("error: ") and len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr.splitlines()) == 1
     assert "rnn lacks seed 1" in done.stderr
     assert not written(folder)
 

@@ -121,7 +121,8 @@ def test_a_distilled_one_learns_the_teachers_probabilities_of_labelled_and_unlab
     run = train_linear(tiny.corpus, tmp_path / "out", params, SELECTION, teacher, 7)
     train = read_split(tiny.corpus / "in_domain_train.tsv")
     rows, _ = split_holdout(np.array([example.label for example in train]), SELECTION)
-    assert run["sentences"] == len(rows) + 30 and run["seed"] == 7
+    assert run["sentences"] == len(rows) + 30
+    assert run["seed"] == 7
     summary = read_summary(tiny.corpus)
     of_train, _ = load_logits(tiny.logits, summary["hash"], summary["classes"], {"in_domain_train": len(train)})
     sentences = [*(train[row].sentence for row in rows), *unlabelled]

@@ -139,7 +139,8 @@ def test_one_epoch_is_still_a_visible_point(tmp_path):
     results.details["rnn"]["seeds"]["0"]["best_epoch"] = 1
     figure = all_figures(results, compare(results))["curves-rnn"]
     line = next(line for line in figure.axes[0].lines if line.get_label().startswith("validation"))
-    assert len(line.get_xdata()) == 1 and line.get_marker() not in ("", "None", None)
+    assert len(line.get_xdata()) == 1
+    assert line.get_marker() not in ("", "None", None)
     assert encode(figure, "png")
 
 
@@ -173,7 +174,8 @@ def test_spread_keeps_order_gap_and_bounds():
     moved = spread(values, 0.1, 0.0, 1.0)
     assert (np.argsort(moved) == np.argsort(values)).all()
     assert np.diff(np.sort(moved)).min() >= 0.1 - 1e-12
-    assert moved.min() >= 0 and moved.max() <= 1 + 1e-12
+    assert moved.min() >= 0
+    assert moved.max() <= 1 + 1e-12
     np.testing.assert_allclose(spread(np.array([3.0, 1.0, 2.0]), 0.5), [3, 1, 2])
 
 

@@ -107,10 +107,12 @@ def test_the_page_needs_no_network(written, page):
         for name, value in attributes.items()
         if name in ("src", "srcset", "data", "poster", "action") or (name == "href" and not value.startswith("#"))
     ]
-    assert loads and all(value.startswith("data:image/svg+xml;base64,") for value in loads)
+    assert loads
+    assert all(value.startswith("data:image/svg+xml;base64,") for value in loads)
     assert not {tag for tag, _ in page.tags} & {"script", "link", "iframe", "object", "embed", "base"}
     text = (written.parent / "report.html").read_text(encoding="utf-8")
-    assert "url(" not in text and "@import" not in text
+    assert "url(" not in text
+    assert "@import" not in text
     assert any(a.get("content", "").startswith("default-src 'none'") for tag, a in page.tags if tag == "meta")
 
 
@@ -158,9 +160,11 @@ def test_what_int8_costs_stands_beside_the_student(written):
 
 def test_the_page_is_accessible(page):
     images = [attributes for tag, attributes in page.tags if tag == "img"]
-    assert len(images) == 6 + 5 and all(len(image["alt"]) > 20 for image in images)
+    assert len(images) == 6 + 5
+    assert all(len(image["alt"]) > 20 for image in images)
     levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
-    assert levels[0] == 1 and levels.count(1) == 1
+    assert levels[0] == 1
+    assert levels.count(1) == 1
     assert all(after <= before + 1 for before, after in pairwise(levels))
     targets = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
     assert all(a["href"][1:] in targets for tag, a in page.tags if tag == "a")
@@ -190,14 +194,17 @@ def test_published_figures_stand_beside_ours(tmp_path):
     row = page_of(tmp_path, {"rnn": PublishedParams(name="other", in_domain_dev_accuracy=0.6945)}).tables[
         "Beside the published figures"
     ][1]
-    assert row[1] == "other" and row[3] == "69.45" and row[6].endswith("of 527")
+    assert row[1] == "other"
+    assert row[3] == "69.45"
+    assert row[6].endswith("of 527")
 
 
 def test_a_long_table_of_sources_shows_its_two_ends(tmp_path):
     sources = tuple(f"source{i}" for i in range(MOST_SOURCES + 6))
     results = read_results(write_experiment(tmp_path, make_experiment(seeds=(0,)), sources=sources))
     sheet = sources_sheet(results, "in_domain_dev")
-    assert len(sheet.rows) == MOST_SOURCES and "6 sources between" in sheet.caption
+    assert len(sheet.rows) == MOST_SOURCES
+    assert "6 sources between" in sheet.caption
     trained = [results.details[system.name]["seeds"]["0"]["in_domain_dev"]["by_source"] for system in results.systems]
     means = [sum(by_source[row[0]]["accuracy"] for by_source in trained) for row in sheet.rows]
     assert means == sorted(means)
@@ -256,23 +263,27 @@ def test_provenance_of_a_repository(tmp_path):
     git("commit", "-q", "-m", "first")
     folder = tmp_path / "results"
     clean = gather_provenance(folder)
-    assert clean.commit == git("rev-parse", "HEAD") and not clean.changed
+    assert clean.commit == git("rev-parse", "HEAD")
+    assert not clean.changed
     (folder / "table.md").write_text("two\n")
     assert not gather_provenance(folder).changed
     (tmp_path / "code.py").write_text("two\n")
     assert gather_provenance(folder).changed
-    assert clean.versions["torch"].startswith("2.") and clean.machine["cores"] > 0
+    assert clean.versions["torch"].startswith("2.")
+    assert clean.machine["cores"] > 0
 
 
 def test_the_script_prints_the_table_and_the_path(tmp_path):
     params = write_experiment(tmp_path, make_experiment(seeds=(0,)))
     done = subprocess.run([sys.executable, SCRIPT, "--experiment", params], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "Majority" in done.stdout and done.stdout.rstrip().endswith(f"Report: {tmp_path / 'report.html'}")
+    assert "Majority" in done.stdout
+    assert done.stdout.rstrip().endswith(f"Report: {tmp_path / 'report.html'}")
     params.unlink()
     failed = subprocess.run([sys.executable, SCRIPT, "--experiment", params], capture_output=True, text=True)
     assert failed.returncode == 2
-    assert failed.stderr.count("\n") == 1 and str(params) in failed.stderr
+    assert failed.stderr.count("\n") == 1
+    assert str(params) in failed.stderr
 
 
 def test_the_first_screen_is_the_verdict_one_picture_and_one_table(written):
@@ -280,7 +291,8 @@ def test_the_first_screen_is_the_verdict_one_picture_and_one_table(written):
     comparison = compare(read_results(written))
     first = text.split("<main>")[1].split("</section>")[0]
     assert comparison.headline.split(":")[0] in text.split("<main>")[0]
-    assert first.count("<img") == 1 and first.count("<table") == 1
+    assert first.count("<img") == 1
+    assert first.count("<table") == 1
     page = Page(text)
     rows = page.tables["Accuracy on the in-domain dev set, time and size"]
     assert [row[0] for row in rows[1:]] == [row.title for row in comparison.rows]

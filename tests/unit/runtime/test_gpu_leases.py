@@ -128,13 +128,15 @@ def test_without_a_device_nothing_is_leased_and_nothing_changes(four, monkeypatc
     monkeypatch.setenv(gpu_leases.DEVICES, "")
     monkeypatch.setenv(gpu_leases.VISIBLE, "0")
     with gpu_leases.leased(2) as devices:
-        assert devices == [] and os.environ[gpu_leases.VISIBLE] == "0"
+        assert devices == []
+        assert os.environ[gpu_leases.VISIBLE] == "0"
     assert list(four.iterdir()) == []
 
 
 def test_no_gpus_hides_them_all(four):
     with gpu_leases.leased(0) as devices:
-        assert devices == [] and os.environ[gpu_leases.VISIBLE] == ""
+        assert devices == []
+        assert os.environ[gpu_leases.VISIBLE] == ""
     assert gpu_leases.VISIBLE not in os.environ
 
 
@@ -189,7 +191,9 @@ def test_a_training_script_leases_its_device_and_says_so(tiny, four):
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("GPU: GPU-a, GPU-b\n")
     done = subprocess.run([*command, "--gpus=5"], capture_output=True, text=True, check=False)
-    assert done.returncode == 2 and done.stderr.startswith("error: 5 GPUs are asked for") and "Trace" not in done.stderr
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: 5 GPUs are asked for")
+    assert "Trace" not in done.stderr
 
 
 def test_run_json_says_which_gpu_computed_and_the_state_goes_on_on_another(monkeypatch):

@@ -42,11 +42,13 @@ def test_the_params_file_is_valid_and_says_why(facts):
     text = planned(facts)
     experiment = validate_experiment(yaml.safe_load(text), "mine")
     assert experiment.corpus == facts[1]
-    assert experiment.bases["tiny"].model == "pretrain" and experiment.selection.validation == "dev"
+    assert experiment.bases["tiny"].model == "pretrain"
+    assert experiment.selection.validation == "dev"
     student = experiment.students["gru"]
     assert (student.model.cell, student.model.bidirectional, student.model.pooling) == ("gru", True, "max")
     assert student.training.class_weights == "balanced" == experiment.teachers["tiny"].training.class_weights
-    assert "rare: yes (30), " not in text and "common (270), rare: yes (30)" in text
+    assert "rare: yes (30), " not in text
+    assert "common (270), rare: yes (30)" in text
     assert text.count("#") >= 8
 
 
@@ -96,7 +98,8 @@ def test_the_length_that_is_read_comes_from_nearly_all_texts(p99, longest, conte
 @pytest.mark.parametrize("classes", [2, 20])
 def test_shares_leave_enough_to_learn_from_and_to_report_on(rows, classes):
     shares = split_fractions(rows, classes, has_dev=False, has_test=False)
-    assert sum(shares.values()) <= 0.35 and all(share >= 0.02 for share in shares.values())
+    assert sum(shares.values()) <= 0.35
+    assert all(share >= 0.02 for share in shares.values())
     assert split_fractions(rows, classes, has_dev=True, has_test=True) == {}
 
 
@@ -113,12 +116,14 @@ def test_bases_are_found_in_folders_files_and_the_cache(tmp_path, monkeypatch):
 
     model(tmp_path / "models" / "small", 10, max_position_embeddings=512)
     (tmp_path / "models" / "empty").mkdir()
-    assert find_base(None).model == "models/small" and find_base("models/small").context == 512
+    assert find_base(None).model == "models/small"
+    assert find_base("models/small").context == 512
     model(tmp_path / "hub" / "models--owner--name" / "snapshots" / ("b" * 40), 20)
     cached = find_base(None)
     assert (cached.model, cached.revision, cached.context) == ("owner/name", "b" * 40, None)
     (tmp_path / "big.gguf").write_bytes(b"x" * 30)
-    assert find_base(None).model == "big.gguf" and find_base("pretrain") == PRETRAIN
+    assert find_base(None).model == "big.gguf"
+    assert find_base("pretrain") == PRETRAIN
     for wrong, words in {
         "models/empty": "has no config.json",
         "nix.gguf": "no such GGUF file",

@@ -47,7 +47,7 @@ def last_token_modules(body: "PreTrainedModel") -> list[nn.Module]:
     return [mlp] if output is None else [output, mlp]
 
 
-def select_last_token(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+def select_last_token(_module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
     """A hook before forward: [sentences, tokens, width] to [sentences, 1, width], where `reading` says which token.
 
     The module's output is added to the states of all tokens by broadcasting: those of other tokens become wrong, and

@@ -39,7 +39,7 @@ def rnn_forward(layer: nn.RNNBase, vectors: Tensor, positions: Tensor) -> Tensor
     return torch.stack(outputs, 1)
 
 
-def _rnn(inputs: Tensor, state: State, weight: Tensor, bias: Tensor) -> State:
+def _rnn(inputs: Tensor, state: State, weight: Tensor, _bias: Tensor) -> State:
     return (torch.addmm(inputs, state[0], weight.T).tanh(),)
 
 
@@ -50,7 +50,7 @@ def _gru(inputs: Tensor, state: State, weight: Tensor, bias: Tensor) -> State:
     return (candidate + (update + old_update).sigmoid() * (state[0] - candidate),)
 
 
-def _lstm(inputs: Tensor, state: State, weight: Tensor, bias: Tensor) -> State:
+def _lstm(inputs: Tensor, state: State, weight: Tensor, _bias: Tensor) -> State:
     enter, forget, cell, output = torch.addmm(inputs, state[0], weight.T).chunk(4, -1)
     kept = forget.sigmoid() * state[1] + enter.sigmoid() * cell.tanh()
     return output.sigmoid() * kept.tanh(), kept
