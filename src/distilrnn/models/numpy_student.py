@@ -178,7 +178,7 @@ class _Cell:
         self.recurrent = np.ascontiguousarray((recurrent * recurrent_half[:, None]).T)
         """float32 [hidden, gates x hidden]."""
 
-    def _rnn(self, inputs: np.ndarray, state: np.ndarray, memory: np.ndarray) -> np.ndarray:
+    def _rnn(self, inputs: np.ndarray, state: np.ndarray, _memory: np.ndarray) -> np.ndarray:
         """Inputs [sentences, gates x hidden], state and (an LSTM's) memory to the state; memory is changed in place."""
         gates = state @ self.recurrent
         gates += inputs
@@ -200,7 +200,7 @@ class _Cell:
         exit_ *= np.tanh(memory)
         return exit_
 
-    def _gru(self, inputs: np.ndarray, state: np.ndarray, memory: np.ndarray) -> np.ndarray:
+    def _gru(self, inputs: np.ndarray, state: np.ndarray, _memory: np.ndarray) -> np.ndarray:
         cut = 2 * self.hidden
         recurrent = state @ self.recurrent
         gates, candidate = recurrent[:, :cut], recurrent[:, cut:]
