@@ -4,9 +4,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from distilrnn.models.embeddings import initial_embeddings
+from distilrnn.models.kernels import is_on
+from distilrnn.models.kernels.bidirectional import bidirectional_forward, plain_bidirectional
 from distilrnn.models.kernels.rnn import rnn_forward
 from distilrnn.models.vectors import TokenVectors, starting_embeddings
 from distilrnn.params.student import StudentModelParams
@@ -68,36 +69,36 @@ class Student(nn.Module):
         What stands behind a sentence's end is undefined; the backward direction begins at the last real token.
         """
         indices = torch.searchsorted(self.token_ids, ids)
-        if not self.params.bidirectional:
-            return self._states(indices)
-        vectors = self.dropout(self.embedding(indices))
-        packed = pack_padded_sequence(vectors, lengths.cpu(), batch_first=True, enforce_sorted=False)
-        return pad_packed_sequence(self.recurrent(packed)[0], batch_first=True, total_length=ids.shape[1])[0]
+        return self._both_directions(indices, lengths) if self.params.bidirectional else self._states(indices)
 
     def _pool(self, indices: Tensor, lengths: Tensor) -> Tensor:
         """Rows of the embedding [sentences, tokens] to pooled states [sentences, hidden]."""
         if self.params.bidirectional and self.params.pooling == "last_step":
             return self.recurrent(self.dropout(self.embedding(indices)))[0][:, -1]
-        if self.params.bidirectional:
-            # Packed, so that the backward direction begins at the last real token and not in the padding.
-            vectors = self.dropout(self.embedding(indices))
-            packed = pack_padded_sequence(vectors, lengths.cpu(), batch_first=True, enforce_sorted=False)
-            outputs, last = self.recurrent(packed)
-            if self.params.pooling == "last_token":
-                states = last[0] if self.params.cell == "lstm" else last
-                return torch.cat([states[-2], states[-1]], dim=-1)
-            states, _ = pad_packed_sequence(outputs, batch_first=True)
-        else:
-            # One direction never sees the padding behind a sentence, so nothing need be packed.
-            states = self._states(indices)
-            if self.params.pooling == "last_step":
-                return states[:, -1]
-            if self.params.pooling == "last_token":
-                return states[torch.arange(len(states), device=states.device), lengths - 1]
+        both = self.params.bidirectional
+        # One direction never sees the padding behind a sentence.
+        states = self._both_directions(indices, lengths) if both else self._states(indices)
+        if self.params.pooling == "last_step":
+            return states[:, -1]
+        if self.params.pooling == "last_token":
+            last = states[torch.arange(len(states), device=states.device), lengths - 1]
+            # The backward direction ends at the first token.
+            hidden = self.params.hidden
+            return torch.cat([last[:, :hidden], states[:, 0, hidden:]], -1) if both else last
         real = (torch.arange(states.shape[1], device=states.device) < lengths[:, None])[..., None]
         if self.params.pooling == "mean":
             return torch.where(real, states, 0.0).sum(1) / lengths[:, None]
         return torch.where(real, states, -torch.inf).amax(1)
+
+    def _both_directions(self, indices: Tensor, lengths: Tensor) -> Tensor:
+        """Rows of the embedding [sentences, tokens] to states [sentences, tokens, 2 x hidden].
+
+        What stands behind a sentence's end is undefined; the backward direction begins at the last real token.
+        """
+        vectors = self.dropout(self.embedding(indices))
+        on_cpu = indices.device.type == "cpu"  # cuDNN has a packed form of its own
+        form = bidirectional_forward if on_cpu and is_on("bidirectional") else plain_bidirectional
+        return form(self.recurrent, vectors, lengths)
 
     def _states(self, indices: Tensor) -> Tensor:
         """Rows of the embedding [sentences, tokens] to the states of one direction [sentences, tokens, hidden].

@@ -8,6 +8,7 @@ from transformers.activations import NewGELUActivation
 from distilrnn.errors import InputError
 from distilrnn.models.kernels import KERNELS, VARIABLE, is_on, switched_on
 from distilrnn.models.kernels.attention import plain_attention, short_attention
+from distilrnn.models.kernels.bidirectional import bidirectional_forward, plain_bidirectional
 from distilrnn.models.kernels.dropout import apply_mask, apply_mask_, dropout_mask, plain_dropout_mask, seeded
 from distilrnn.models.kernels.gelu import fused_gelu, use_fused_gelu
 from distilrnn.models.kernels.lora_linear import LoRALinearFunction, plain_lora_linear
@@ -68,6 +69,18 @@ def rnn(cell, fast):
     return compute
 
 
+def bidirectional(cell, layers, form):
+    def compute(seed, dtype, sentences, tokens, width):
+        torch.manual_seed(seed)
+        layer = CELLS[cell](width, 5, num_layers=layers, bidirectional=True, batch_first=True).to(dtype)
+        (vectors,) = values(seed, dtype, (sentences, tokens, width))
+        lengths = torch.randint(1, tokens + 1, (sentences,))
+        real = (torch.arange(tokens) < lengths[:, None])[..., None]
+        return torch.where(real, form(layer, vectors, lengths), 0.0), [vectors, *layer.parameters()]
+
+    return compute
+
+
 def teacher(shortcut):
     def compute(seed, dtype, sentences, tokens, width):
         torch.manual_seed(seed)
@@ -87,6 +100,11 @@ FORMS = {
     "attention": [(attention(short_attention), attention(plain_attention))],
     "gelu": [(gelu(fused_gelu), gelu(NewGELUActivation))],
     "rnn": [(rnn(cell, True), rnn(cell, False)) for cell in CELLS],
+    "bidirectional": [
+        (bidirectional(cell, layers, bidirectional_forward), bidirectional(cell, layers, plain_bidirectional))
+        for cell in CELLS
+        for layers in (1, 2)
+    ],
     "last_token": [(teacher(True), teacher(False))],
 }
 
