@@ -104,10 +104,14 @@ def last_lines(log: Path | None) -> list[str]:
 
 
 def why(log: Path | None) -> str:
-    """Why a job failed: the sentence of its error, or the last line that it wrote."""
+    """Why a job failed: the sentence of its error, or that there is none."""
     lines = last_lines(log)
     errors = [line for line in lines if re.match(r"(error|interrupted): ", line)]
-    return (errors or lines or ["it wrote nothing"])[-1].strip().removeprefix("error: ")
+    if errors:
+        return errors[-1].strip().removeprefix("error: ")
+    # Memory that ran out, or somebody, can end a process before it can say why.
+    said = f"its last line is {lines[-1].strip()!r}" if lines else "it wrote nothing"
+    return f"it ended without an error message, so it may have been killed; {said}"
 
 
 def clock(seconds: float) -> str:

@@ -126,9 +126,10 @@ def test_times_are_minutes_and_seconds():
 
 def test_why_a_job_failed(tmp_path):
     log = tmp_path / "log"
-    assert why(log) == "it wrote nothing"
-    log.write_text("Traceback\nKilled\n")
-    assert why(log) == "Killed"
+    unsaid = "it ended without an error message, so it may have been killed"
+    assert why(log) == f"{unsaid}; it wrote nothing"
+    log.write_text("teacher epoch 2/3 54%: loss 0.3771\n")
+    assert why(log) == f"{unsaid}; its last line is 'teacher epoch 2/3 54%: loss 0.3771'"
     log.write_text("warning: x\nerror: params.yaml: seeds: repeat\ntrailing words\n")
     assert why(log) == "params.yaml: seeds: repeat"
 
