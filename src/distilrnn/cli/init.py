@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 def init(
     data: Annotated[
-        Path, typer.Argument(help="Labelled texts: CSV, TSV, JSON, Parquet, Arrow, or a folder per class.")
+        Path,
+        typer.Argument(
+            help="Labelled texts: CSV, TSV, JSON, Parquet, Arrow, a folder per class, a dataset of save_to_disk, or "
+            "(with --revision) a hub id."
+        ),
     ],
     unlabelled: Annotated[
         list[Path] | None, typer.Option(help="Texts without labels for the teacher to score; can be repeated.")
@@ -25,6 +29,8 @@ def init(
     label_column: Annotated[str | None, typer.Option(help="Column of the label.")] = None,
     dev: Annotated[Path | None, typer.Option(help="Dev set, if there is one: else a part of the data.")] = None,
     test: Annotated[Path | None, typer.Option(help="Test set, if there is one: else a part of the data.")] = None,
+    revision: Annotated[str | None, typer.Option(help="Commit of a hub dataset.")] = None,
+    subset: Annotated[str | None, typer.Option(help="Configuration of a hub dataset.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: take the likeliest answer.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be written, and write nothing.")] = False,
     estimate: Annotated[bool, typer.Option(help="Run a few batches to estimate how long it will take.")] = True,
@@ -51,7 +57,9 @@ def init(
         numbers = [str(number) for number in range(1, len(columns) + 1)]
         return columns[IntPrompt.ask(f"Which column is the {what}?", choices=numbers, default=1) - 1]
 
-    wishes = Wishes(data, tuple(unlabelled or ()), base, name, text_column, label_column, dev, test, estimate)
+    wishes = Wishes(
+        data, tuple(unlabelled or ()), base, name, text_column, label_column, dev, test, estimate, revision, subset
+    )
     console = Console(highlight=False, soft_wrap=False, width=min(Console().width, 100))
     with console.status("Reading the data …") as status:
         proposal = propose(wishes, _paused(status, choose), status.update)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from distilrnn.data.tables import BadRowError, iterate_texts, open_file
 from distilrnn.errors import InputError
 from distilrnn.params.corpus import CorpusParams
 from distilrnn.params.splits import TRAIN
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 LOOKED_AT = 2000
 """Rows from which columns are recognised."""
@@ -101,6 +104,12 @@ def columns_of(path: Path) -> list[ColumnFacts]:
     return [_facts(name, [cells[place] for cells in rows]) for place, name in enumerate(names)]
 
 
+def columns_of_dataset(dataset: "Dataset") -> list[ColumnFacts]:
+    """What the columns of one split of a dataset hold, going by its first rows."""
+    rows = dataset.with_format(None)[:LOOKED_AT]
+    return [_facts(name, values) for name, values in rows.items()]
+
+
 def _facts(name: str, values: Sequence[Any]) -> ColumnFacts:
     there = [value for value in values if value is not None and value != ""]
     strings = bool(there) and all(isinstance(value, str) for value in there)
@@ -180,7 +189,7 @@ def look_at(params: CorpusParams) -> tuple[DataFacts, CorpusParams]:
         [counts[label] for label in range(len(own.classes))],
         words,
         sum(len(example.sentence) for example in train),
-        [*own.notes, *check_corpus(own.splits, own.classes, str(params.train)), *_conflicts(train)],
+        [*own.notes, *check_corpus(own.splits, own.classes, params.origin), *_conflicts(train)],
     )
     return facts, params
 

@@ -146,16 +146,7 @@ def open_dataset(
 
     Code that comes with a dataset is never run. Raises InputError.
     """
-    if _is_folder(path):
-        if subset is not None:
-            raise InputError(f"{path}: is a folder, which has no subset: leave subset out")
-        found = saved_splits(path)
-    elif revision is None:
-        raise InputError(
-            f"{path}: no such folder, and a hub id needs a revision: set revision to a commit of owner/name"
-        )
-    else:
-        found = _hub_splits(path, revision, subset)
+    found = dataset_splits(path, revision, subset)
     for split in splits:
         if split not in found:
             raise InputError(
@@ -163,6 +154,24 @@ def open_dataset(
                 "out_of_domain to splits of this dataset"
             )
     return [_table_of(found[split], f"{path} [{split}]", columns) for split in splits]
+
+
+def dataset_splits(path: str, revision: str | None, subset: str | None) -> "dict[str, Dataset]":
+    """The splits of a folder of `save_to_disk`, or of a hub id at a commit; raises InputError."""
+    if _is_folder(path):
+        if subset is not None:
+            raise InputError(f"{path}: is a folder, which has no subset: leave subset out")
+        return saved_splits(path)
+    if revision is None:
+        raise InputError(
+            f"{path}: no such folder, and a hub id needs a revision: set revision to a commit of owner/name"
+        )
+    return _hub_splits(path, revision, subset)
+
+
+def is_saved_dataset(path: Path) -> bool:
+    """Whether `save_to_disk` wrote this folder."""
+    return any((path / name).is_file() for name in ("dataset_dict.json", "state.json"))
 
 
 def _is_folder(path: str) -> bool:

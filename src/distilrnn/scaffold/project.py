@@ -1,23 +1,26 @@
 """From somebody's data to an experiment that fits it: what is found, what is chosen, and what it will take."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from distilrnn.data.inspect import (
     Choice,
+    ColumnFacts,
     DataFacts,
     UnlabelledFacts,
     columns_of,
+    columns_of_dataset,
     label_choice,
     look_at,
     look_at_unlabelled,
     text_choice,
 )
-from distilrnn.data.tables import UNLABELLED_FOLDERS
+from distilrnn.data.tables import UNLABELLED_FOLDERS, dataset_splits, is_saved_dataset
 from distilrnn.errors import InputError
 from distilrnn.orchestration.experiments import PARAMS_FILE
 from distilrnn.params.base import BaseParams
@@ -53,6 +56,7 @@ class Wishes:
     """What somebody asks for."""
 
     data: Path
+    """Of labelled texts: a file, a folder per class, a folder of save_to_disk, or (with `revision`) a hub id."""
     unlabelled: tuple[Path, ...] = ()
     base: str | None = None
     name: str | None = None
@@ -61,6 +65,13 @@ class Wishes:
     dev: Path | None = None
     test: Path | None = None
     estimate: bool = True
+    revision: str | None = None
+    subset: str | None = None
+
+    @property
+    def is_dataset(self) -> bool:
+        """Whether it is a Hugging Face dataset."""
+        return self.revision is not None or self.subset is not None or is_saved_dataset(self.data)
 
 
 @dataclass(frozen=True)
@@ -125,36 +136,57 @@ def propose(wishes: Wishes, ask: Ask, say: Callable[[str], None]) -> Proposal:
 
 def _corpus(wishes: Wishes, ask: Ask) -> CorpusParams:
     """The corpus section: places, columns, and what is split off; raises InputError."""
+    place = _place_in_dataset(wishes, ask) if wishes.is_dataset else _place_in_files(wishes, ask)
+    # A first look, at all of it: how much is split off depends on how much there is.
+    counted, _ = look_at(CorpusParams(**place | {"dev": place["train"], "test": None}))
+    rows, classes = len(counted.own.splits[TRAIN]), len(counted.classes)
+    fractions = split_fractions(rows, classes, place["dev"] is not None, place["test"] is not None)
+    return CorpusParams(**place, **fractions)
+
+
+def _place_in_files(wishes: Wishes, ask: Ask) -> dict[str, Any]:
+    """Where tables or folders and their columns are, as keys of the corpus section."""
     train, places = wishes.data, {"dev": wishes.dev, "test": wishes.test}
     if train.is_dir():
         found = {split: folder for split in SPLIT_FOLDERS if (folder := _split_folder(train, split))}
         if "train" in found:
             train = found.pop("train")
             places = {split: places[split] or found.get(split) for split in places}
-        text, label = "text", "label"
+        columns = {"text_column": "text", "label_column": "label"}
     else:
-        text, label = _columns(wishes, ask)
-    given = {split: str(place) for split, place in places.items() if place is not None}
-    columns = {"text_column": text, "label_column": label}
-    # A first look, at all of it: how much is split off depends on how much there is.
-    counted, _ = look_at(CorpusParams(source="files", train=str(train), dev=str(train), **columns))
-    rows, classes = len(counted.own.splits[TRAIN]), len(counted.classes)
-    fractions = split_fractions(rows, classes, "dev" in given, "test" in given)
-    return CorpusParams(source="files", train=str(train), **given, **fractions, **columns)
+        columns = _columns(wishes, columns_of(wishes.data), ask)
+    given = {split: None if place is None else str(place) for split, place in places.items()}
+    return {"source": "files", "train": str(train), **given, **columns}
+
+
+def _place_in_dataset(wishes: Wishes, ask: Ask) -> dict[str, Any]:
+    """Where a dataset and its splits and columns are, as keys of the corpus section."""
+    splits = dataset_splits(str(wishes.data), wishes.revision, wishes.subset)
+    found = {
+        split: next((name for name in (split, *names) if name in splits), None)
+        for split, names in SPLIT_FOLDERS.items()
+    }
+    found |= {split: str(name) for split, name in (("dev", wishes.dev), ("test", wishes.test)) if name is not None}
+    if found["train"] is None:
+        raise InputError(f"{wishes.data}: has no split train, only {', '.join(splits)}: write the experiment by hand")
+    columns = _columns(wishes, columns_of_dataset(splits[found["train"]]), ask)
+    dataset = {"path": str(wishes.data), "revision": wishes.revision, "subset": wishes.subset}
+    return {"source": "dataset", **dataset, **found, **columns}
 
 
 def _split_folder(folder: Path, split: str) -> Path | None:
     return next((place for name in SPLIT_FOLDERS[split] if (place := folder / name).is_dir()), None)
 
 
-def _columns(wishes: Wishes, ask: Ask) -> tuple[str, str]:
-    columns = columns_of(wishes.data)
+def _columns(wishes: Wishes, columns: Sequence[ColumnFacts], ask: Ask) -> dict[str, str]:
+    """The columns of text and label, as keys of the corpus section; raises InputError."""
     names = [column.name for column in columns]
     for option, name in (("--text-column", wishes.text_column), ("--label-column", wishes.label_column)):
         if name is not None and name not in names:
             raise InputError(f"{wishes.data}: has no column {name}, only {', '.join(names)}: check {option}")
     text = wishes.text_column or _asked(wishes, "text", text_choice(columns), ask)
-    return text, wishes.label_column or _asked(wishes, "label", label_choice(columns, text), ask)
+    label = wishes.label_column or _asked(wishes, "label", label_choice(columns, text), ask)
+    return {"text_column": text, "label_column": label}
 
 
 def _asked(wishes: Wishes, what: str, choice: Choice, ask: Ask) -> str:
@@ -165,7 +197,9 @@ def _asked(wishes: Wishes, what: str, choice: Choice, ask: Ask) -> str:
 
 def _unlabelled(wishes: Wishes) -> list[Path]:
     """The files that are named, and a folder of unlabelled texts beside those of the classes."""
-    train = (_split_folder(wishes.data, "train") or wishes.data) if wishes.data.is_dir() else None
+    train = (
+        (_split_folder(wishes.data, "train") or wishes.data) if wishes.data.is_dir() and not wishes.is_dataset else None
+    )
     beside = [] if train is None else [train / name for name in UNLABELLED_FOLDERS if (train / name).is_dir()]
     return [*wishes.unlabelled, *beside]
 

@@ -21,7 +21,7 @@ def shown(proposal: Proposal) -> RenderableType:
     rows = Table.grid(padding=(0, 2))
     rows.add_column(style="bold", no_wrap=True)
     rows.add_column(overflow="fold")
-    rows.add_row("Data", f"{corpus.train}: {facts.rows:,} texts")
+    rows.add_row("Data", f"{corpus.origin}: {facts.rows:,} texts")
     if (corpus.text_column, corpus.label_column) != (TEXT, LABEL):
         rows.add_row("Columns", f"text {corpus.text_column}, label {corpus.label_column}")
     rows.add_row("Classes", _classes(proposal))

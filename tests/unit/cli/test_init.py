@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 from distilrnn.cli.main import commands
 from distilrnn.cli.options import run
@@ -122,6 +123,32 @@ def test_folders_that_are_splits_and_texts_of_no_class_are_found(init):
     assert code == 0
     for words in ("train: imdb/train", "test: imdb/test", "kind: text", "60 texts, 8 words", "neg (60), pos (60)"):
         assert words in printed
+
+
+def test_a_dataset_of_save_to_disk_is_found_with_its_splits_and_class_names(init, capsys):
+    features = Features({"id": Value("int64"), "sentence": Value("string"), "label": ClassLabel(names=["bad", "good"])})
+
+    def rows(count, first):
+        numbers = range(first, first + count)
+        texts = [f"This is the text number {row} , and it is a long one ." for row in numbers]
+        return Dataset.from_dict({"id": [*numbers], "sentence": texts, "label": [row % 2 for row in numbers]}, features)
+
+    DatasetDict(train=rows(200, 0), validation=rows(40, 200)).save_to_disk("saved")
+    rows(60, 0).save_to_disk("odd")
+    capsys.readouterr()  # the progress bars of save_to_disk
+    code, printed, errors = init("saved", "--name", "mine")
+    assert (code, errors) == (0, "")
+    assert "saved: 200 texts" in printed
+    corpus = read_experiment(Path("experiments/mine/params.yaml")).corpus
+    assert (corpus.source, corpus.path, corpus.train, corpus.dev) == ("dataset", "saved", "train", "validation")
+    assert (corpus.text_column, corpus.label_column) == ("sentence", "label")
+    assert corpus.test is None
+    assert corpus.test_fraction is not None
+    code, printed, _ = init("odd", "--dry-run", "--text-column", "text")
+    assert code == 2
+    code, _, errors = init("owner/name", "--revision", "0" * 40)
+    assert code == 2
+    assert errors.startswith("error: owner/name: cannot be loaded at revision 000")
 
 
 def test_the_estimate_is_measured_and_said(init, monkeypatch):
