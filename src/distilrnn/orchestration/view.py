@@ -19,7 +19,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from distilrnn.artifacts.progress_line import ProgressLine, parse_progress
+from distilrnn.artifacts.progress_line import ProgressLine, ScoringLine, TrainingLine, parse_progress
 
 SECONDS_BETWEEN_LINES = 10
 """For each job, where there is no terminal."""
@@ -169,7 +169,7 @@ class View:
         if job is None:
             return
         line = f"{job.title}: done in {clock(time.monotonic() - job.started)}"
-        if job.progress is not None and job.progress.validation_accuracy is not None:
+        if isinstance(job.progress, TrainingLine) and job.progress.validation_accuracy is not None:
             line += f", validation accuracy {job.progress.validation_accuracy:.1%}"
         self.recent.append(line)
         if self.live is None:
@@ -252,9 +252,11 @@ class View:
 
 
 def figures(progress: ProgressLine | None) -> str:
-    """A training's figures, short enough for a terminal of 80 columns."""
+    """A job's figures, short enough for a terminal of 80 columns."""
     if progress is None:
         return ""
+    if isinstance(progress, ScoringLine):
+        return f"{progress.done:.0%} {progress.rate:,.0f}/s {clock(progress.left)} left"
     validation = "" if progress.validation_accuracy is None else f" val {progress.validation_accuracy:.1%}"
     epoch = f"{progress.epoch}/{progress.epochs}"
     return f"{epoch} loss {progress.loss:.3f}{validation} {progress.rate:,.0f}/s {clock(progress.left)} left"

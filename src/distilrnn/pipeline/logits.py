@@ -12,6 +12,7 @@ from distilrnn.orchestration.code import code_version
 from distilrnn.runtime.device import configure_process, select_device
 from distilrnn.training.batch import EncodedDataset
 from distilrnn.training.predict import predict_logits
+from distilrnn.training.progress import ScoringProgress
 
 
 def compute_logits(base: Path, adapter: Path, tokens: Path, output: Path, batch_size: int, threads: int | None) -> dict:
@@ -37,10 +38,11 @@ def compute_logits(base: Path, adapter: Path, tokens: Path, output: Path, batch_
         "base_hash": header["base_hash"],
     }
     started = time.monotonic()
+    progress = ScoringProgress(sum(counts.values()))
     with written_logits(output / FILE, counts, names) as logits:
         for split in counts:
             split_tokens = EncodedDataset(read_encoded_split(tokens, split), summary["pad_id"])
-            predict_logits(teacher, split_tokens, batch_size, device, max_tokens, into=logits[split])
+            predict_logits(teacher, split_tokens, batch_size, device, max_tokens, logits[split], progress)
     seconds, sentences = time.monotonic() - started, sum(counts.values())
     run = {
         "code": code_version("logits"),

@@ -19,6 +19,7 @@ from distilrnn.orchestration.code import code_version
 from distilrnn.runtime.device import configure_process, select_device
 from distilrnn.training.batch import EncodedDataset
 from distilrnn.training.predict import predict_logits
+from distilrnn.training.progress import ScoringProgress
 
 
 def compute_transfer_logits(
@@ -66,7 +67,9 @@ def compute_transfer_logits(
         if len(rows):
             dataset = EncodedDataset(sentences.cut(room), summary["pad_id"])
             max_tokens = device.max_tokens(teacher.head.in_features)
-            predict_logits(teacher, dataset, batch_size, device, max_tokens, into=arrays["logits"])
+            predict_logits(
+                teacher, dataset, batch_size, device, max_tokens, arrays["logits"], ScoringProgress(len(rows))
+            )
             counts += np.bincount(arrays["logits"].argmax(1), minlength=len(counts))
     seconds = time.monotonic() - started
     run = {

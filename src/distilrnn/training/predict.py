@@ -11,6 +11,7 @@ from distilrnn.errors import RunError
 from distilrnn.evaluation.confusion import confusion, macro_f1, mcc
 from distilrnn.runtime.device import Device, gc_frozen
 from distilrnn.training.batch import Batch, Dataset, Objective, Step
+from distilrnn.training.progress import ScoringProgress
 
 BATCHES_PER_WRITE = 64
 """Batches whose logits are written together: a GPU is not made to wait after each."""
@@ -62,6 +63,7 @@ def predict_logits(
     device: Device,
     max_tokens: int | None = None,
     into: np.ndarray | None = None,
+    progress: ScoringProgress | None = None,
 ) -> np.ndarray:
     """The model's logits, float32 [sentences, classes], in the order of the sentences; `into` an array of that shape.
 
@@ -87,7 +89,10 @@ def predict_logits(
             raise RunError("a logit is not finite: train again with a lower learning rate, or in fp32")
         if logits is None:
             logits = np.empty((len(sentences), values.shape[1]), np.float32)
-        logits[np.concatenate(some)] = values
+        rows = np.concatenate(some)
+        logits[rows] = values
+        if progress is not None:
+            progress.step(len(rows))
     if logits is None:
         raise ValueError("there are no sentences to predict")
     return logits

@@ -1,4 +1,4 @@
-"""What a person sees while a model trains: a bar on a terminal, a line an epoch elsewhere."""
+"""What a person sees while a model trains or scores: a bar on a terminal, a line now and then elsewhere."""
 
 import math
 import time
@@ -8,10 +8,10 @@ from dataclasses import replace
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from distilrnn.artifacts.progress_line import ProgressLine
+from distilrnn.artifacts.progress_line import ScoringLine, TrainingLine
 
 SECONDS_BETWEEN_LINES = 10
-"""Within an epoch, where there is no terminal."""
+"""Within an epoch, or while sentences are scored, where there is no terminal."""
 
 
 class TrainingProgress:
@@ -76,8 +76,25 @@ class TrainingProgress:
     def _rate(self) -> float:
         return self.seen / max(time.monotonic() - self.started, 1e-9)
 
-    def _line(self, epochs_done: float, loss: float, accuracy: float) -> ProgressLine:
+    def _line(self, epochs_done: float, loss: float, accuracy: float) -> TrainingLine:
         epoch = min(max(1, math.ceil(epochs_done)), self.epochs)
         left = max(0.0, self.epochs - epochs_done) * self.sentences / max(self._rate(), 1e-9)
         share = min(1.0, epochs_done - epoch + 1)
-        return ProgressLine(self.title, epoch, self.epochs, share, loss, accuracy, self._rate(), left)
+        return TrainingLine(self.title, epoch, self.epochs, share, loss, accuracy, self._rate(), left)
+
+
+class ScoringProgress:
+    """Sentences scored, a second, and time left: a line now and then."""
+
+    def __init__(self, sentences: int) -> None:
+        """`sentences` is the number of sentences to score."""
+        self.sentences, self.scored = sentences, 0
+        self.started = self.said = time.monotonic()
+
+    def step(self, sentences: int) -> None:
+        """So many more sentences are scored."""
+        self.scored += sentences
+        now = time.monotonic()
+        if now - self.said > SECONDS_BETWEEN_LINES and self.scored < self.sentences:
+            self.said = now
+            print(ScoringLine(self.scored, self.sentences, self.scored / (now - self.started)), flush=True)

@@ -9,17 +9,22 @@ import pytest
 from rich.console import Console
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from distilrnn.artifacts.progress_line import ProgressLine, parse_progress
+from distilrnn.artifacts.progress_line import ScoringLine, TrainingLine, parse_progress
 from distilrnn.orchestration import view as module
-from distilrnn.orchestration.view import View, clock, why
-from distilrnn.training.progress import TrainingProgress
+from distilrnn.orchestration.view import View, clock, figures, why
+from distilrnn.training.progress import ScoringProgress, TrainingProgress
 from snakemake_logger_plugin_distilrnn import LogHandler
 
-LINE = ProgressLine("teacher", 2, 10, 0.42, 0.5123, 0.741, 1320.0, 45.0)
+LINE = TrainingLine("teacher", 2, 10, 0.42, 0.5123, 0.741, 1320.0, 45.0)
 SETTINGS = {"nocolor": True, "quiet": None, "show_failed_logs": False, "printshellcmds": False, "debug_dag": False}
 
 
-@pytest.mark.parametrize("line", [LINE, ProgressLine("lora tiny epoch", 1, 1, 1.0, 12.5, 0.0, 3.0, 0.0, 0.25, 0.875)])
+SCORING = ScoringLine(12_000, 28_283, 68.0)
+
+
+@pytest.mark.parametrize(
+    "line", [LINE, TrainingLine("lora tiny epoch", 1, 1, 1.0, 12.5, 0.0, 3.0, 0.0, 0.25, 0.875), SCORING]
+)
 def test_a_progress_line_is_read_as_it_was_written(line):
     assert parse_progress(str(line)) == line
 
@@ -48,6 +53,20 @@ def test_training_says_how_far_it_is_where_there_is_no_terminal(monkeypatch):
     assert (within.epoch, within.epochs, within.share, within.accuracy) == (2, 4, 0.55, 0.75)
     assert within.left == pytest.approx((400 - 155) / (55 / 11), abs=1)
     assert (epoch.epoch, epoch.share, epoch.loss, epoch.validation_accuracy) == (2, 1.0, 1.0, 1.0)
+
+
+def test_scoring_says_how_far_it_is_now_and_then(monkeypatch, capsys):
+    now = [100.0]
+    monkeypatch.setattr("distilrnn.training.progress.time", SimpleNamespace(monotonic=lambda: now[0]))
+    progress = ScoringProgress(1000)
+    progress.step(100)
+    now[0] += 20
+    progress.step(300)
+    progress.step(600)
+    (line,) = capsys.readouterr().out.splitlines()
+    found = parse_progress(line)
+    assert (found.scored, found.sentences, found.rate, found.done, found.left) == (400, 1000, 20, 0.4, 30)
+    assert figures(found) == "40% 20/s 0:30 left"
 
 
 def test_a_terminal_shows_the_whole_workflow_on_one_screen(tmp_path):
