@@ -122,7 +122,7 @@ def test_a_pipe_gets_a_line_a_job_and_few_of_progress(tmp_path, monkeypatch):
     view.start([("teacher", 1)])
     view.begin(1, "teacher", "Teacher tiny", log)
     for epoch in range(1, 60):
-        log.write_text(f"{ProgressLine('teacher', epoch, 60, 1.0, 1.0, 0.5, 10.0, 1.0)}\n")
+        log.write_text(f"{TrainingLine('teacher', epoch, 60, 1.0, 1.0, 0.5, 10.0, 1.0)}\n")
         time.sleep(0.01)
     view.finish(1)
     view.stop()
