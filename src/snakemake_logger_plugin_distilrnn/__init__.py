@@ -15,6 +15,7 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from distilrnn.orchestration.view import View
+from distilrnn.params.sweep import LABELS
 
 HISTORY = Path(".snakemake/distilrnn-seconds.json")
 NEEDLESS = frozenset({"all"})
@@ -104,7 +105,8 @@ def closing_lines(made: list[str]) -> list[str]:
         return []
     report = Path("logs", root.name, "report.log")
     lines = ["", report.read_text(encoding="utf-8").strip()] if report.is_file() else []
-    student = next(iter(sorted(root.glob("students/**/seed*/student.safetensors"))), None)
+    students = root.glob("students/**/seed*/student.safetensors")
+    student = next(iter(sorted(students, key=lambda file: (f"{LABELS}=" in str(file), file))), None)
     params = Path("experiments", root.name, "params.yaml")
     option = f" --params {params}" if params.is_file() else ""
     lines += ["", "Next:"]

@@ -285,5 +285,6 @@ def _statistics(experiment, verdicts):
         "claims": claims,
         "cascades": _cascades(experiment),
         **_sentences(experiment),
+        "label_curves": [],
         "variants": [],
     }

@@ -137,7 +137,7 @@ def transfer_of_student(wildcards, input):
 def teachers_of_linear(wildcards):
     """The teachers' runs behind a linear classifier; none behind the one of the labels."""
     name = wildcards.teacher
-    if name == "labels":
+    if split_variant(name)[0] == "labels":
         return []
     return EXPERIMENT.members(name) if name in EXPERIMENT.ensembles else [(name, int(wildcards.seed))]
 
@@ -224,6 +224,12 @@ def vectors_options(student, given):
     if not given:
         return ""
     return f"--vectors {given[0]}" + ("" if student.vectors.tune else " --freeze-vectors")
+
+
+def budget_options(name):
+    """How many labelled sentences a variant learns from, where these are not all."""
+    budget = EXPERIMENT.budget(name)
+    return options(budget) if budget.labels else ""
 
 
 def long_texts_options():

@@ -28,8 +28,9 @@ rule linear:
             f"--pool-logits {place}" for place in dict.fromkeys(Path(shard).parent for shard in folders(input.pool_logits))
         ),
         shards=f"--shards {EXPERIMENT.transfer.shards}",
+        budget=lambda w: budget_options(w.teacher),
         corpus=lambda w, input: folder(input.corpus),
         output=lambda w, output: folder(output),
     shell:
         "python workflow/scripts/linear.py {params.options} --corpus {params.corpus} {params.teacher} {params.pools}"
-        " {params.pool_logits} {params.shards} --seed {wildcards.seed} --output {params.output} > {log} 2>&1"
+        " {params.pool_logits} {params.shards} {params.budget} --seed {wildcards.seed} --output {params.output} > {log} 2>&1"

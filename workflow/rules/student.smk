@@ -96,11 +96,12 @@ rule student:
         encoder=lambda w, input: encoder_options(input.encoder),
         teacher_logits=lambda w, input: " ".join(f"--teacher-logits {file}" for file in input.teacher),
         transfer=transfer_of_student,
+        budget=lambda w: budget_options(w.student),
         tokens=lambda w, input: folder(input.tokens),
         output=lambda w, output: folder(output),
     shell:
         "python workflow/scripts/student.py {params.options} {params.distil} {params.teacher_logits} {params.vectors} {params.encoder} {params.transfer}"
-        " --tokens {params.tokens} --seed {wildcards.seed} --threads {threads} --gpus {resources.gpu}"
+        " {params.budget} --tokens {params.tokens} --seed {wildcards.seed} --threads {threads} --gpus {resources.gpu}"
         " --output {params.output} > {log} 2>&1"
 
 
@@ -129,8 +130,9 @@ rule baseline:
         ),
         vectors=lambda w, input: vectors_options(EXPERIMENT.baselines[w.student], input.vectors),
         encoder=lambda w, input: encoder_options(input.encoder),
+        budget=lambda w: budget_options(w.student),
         tokens=lambda w, input: folder(input.tokens),
         output=lambda w, output: folder(output),
     shell:
-        "python workflow/scripts/student.py {params.options} {params.vectors} {params.encoder} --tokens {params.tokens} --seed {wildcards.seed}"
-        " --threads {threads} --gpus {resources.gpu} --output {params.output} > {log} 2>&1"
+        "python workflow/scripts/student.py {params.options} {params.vectors} {params.encoder} {params.budget} --tokens {params.tokens}"
+        " --seed {wildcards.seed} --threads {threads} --gpus {resources.gpu} --output {params.output} > {log} 2>&1"

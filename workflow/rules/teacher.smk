@@ -24,11 +24,12 @@ rule teacher:
             EXPERIMENT.teachers[w.teacher].tuning, EXPERIMENT.teachers[w.teacher].training, EXPERIMENT.selection
         ),
         pooling=lambda w: f"--pooling {p}" if (p := EXPERIMENT.teachers[w.teacher].pooling) else "",
+        budget=lambda w: budget_options(w.teacher),
         base=lambda w, input: folder(input.base),
         tokens=lambda w, input: folder(input.tokens),
         output=lambda w, output: folder(output),
     shell:
-        "python workflow/scripts/teacher.py {params.options} {params.pooling} --base {params.base} --tokens {params.tokens}"
+        "python workflow/scripts/teacher.py {params.options} {params.pooling} {params.budget} --base {params.base} --tokens {params.tokens}"
         " --seed {wildcards.seed} --threads {threads} --gpus {resources.gpu} --output {params.output} > {log} 2>&1"
 
 

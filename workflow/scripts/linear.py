@@ -7,10 +7,11 @@ import typer
 
 from distilrnn.cli.options import run, with_params
 from distilrnn.params.common import SelectionParams
+from distilrnn.params.labels import LabelBudget
 from distilrnn.params.linear import LinearParams
 
 
-@with_params(linear=LinearParams, selection=SelectionParams)
+@with_params(linear=LinearParams, selection=SelectionParams, budget=LabelBudget)
 def main(
     corpus: Annotated[Path, typer.Option(help="Folder of the corpus.")],
     output: Annotated[Path, typer.Option(help="Folder to write.")],
@@ -27,12 +28,13 @@ def main(
     *,
     linear: LinearParams,
     selection: SelectionParams,
+    budget: LabelBudget,
 ) -> None:
     """Train a linear classifier of word and character n-grams: what a user would take instead of a student."""
     from distilrnn.pipeline.linear import LinearTeacher, train_linear
 
     teacher = LinearTeacher(teacher_logits, pool, pool_logits, shards) if teacher_logits else None
-    made = train_linear(corpus, output, linear, selection, teacher, seed)
+    made = train_linear(corpus, output, linear, selection, teacher, seed, budget)
     accuracy = 100 * made["validation_at_best"]["accuracy"]
     print(f"C = {made['c']:g}, {accuracy:.1f} % of the validation sentences right, {made['seconds']:.1f} s")
 

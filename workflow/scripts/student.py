@@ -7,11 +7,18 @@ import typer
 
 from distilrnn.cli.options import run, with_params
 from distilrnn.params.common import SelectionParams, TrainingParams
+from distilrnn.params.labels import LabelBudget
 from distilrnn.params.student import DistilParams, StudentModelParams
 from distilrnn.params.transfer import Balance
 
 
-@with_params(model=StudentModelParams, training=TrainingParams, selection=SelectionParams, distil=DistilParams)
+@with_params(
+    model=StudentModelParams,
+    training=TrainingParams,
+    selection=SelectionParams,
+    distil=DistilParams,
+    budget=LabelBudget,
+)
 def main(
     tokens: Annotated[Path, typer.Option(help="Folder of the tokenised corpus.")],
     output: Annotated[Path, typer.Option(help="Folder to write.")],
@@ -42,6 +49,7 @@ def main(
     training: TrainingParams,
     selection: SelectionParams,
     distil: DistilParams,
+    budget: LabelBudget,
 ) -> None:
     """Train the recurrent student: distilled from teachers' logits, or as the baseline from the labels alone."""
     from distilrnn.runtime.gpu_leases import leased
@@ -52,7 +60,9 @@ def main(
 
         start = StartingPoint(vectors, freeze_vectors, encoder)
         pools = TransferInputs(pool, pool_tokens, pool_logits, shards, balance, transfer_seed) if pool else None
-        train_student(tokens, teacher_logits, output, seed, threads, model, training, selection, distil, start, pools)
+        train_student(
+            tokens, teacher_logits, output, seed, threads, model, training, selection, distil, start, pools, budget
+        )
 
 
 if __name__ == "__main__":

@@ -7,10 +7,11 @@ import typer
 
 from distilrnn.cli.options import run, with_params
 from distilrnn.params.common import SelectionParams
+from distilrnn.params.labels import LabelBudget
 from distilrnn.params.teacher import Pooling, TeacherTraining, TuningParams
 
 
-@with_params(tuning=TuningParams, training=TeacherTraining, selection=SelectionParams)
+@with_params(tuning=TuningParams, training=TeacherTraining, selection=SelectionParams, budget=LabelBudget)
 def main(
     base: Annotated[Path, typer.Option(help="Folder of the base.")],
     tokens: Annotated[Path, typer.Option(help="Folder of the tokenised corpus.")],
@@ -23,6 +24,7 @@ def main(
     tuning: TuningParams,
     training: TeacherTraining,
     selection: SelectionParams,
+    budget: LabelBudget,
 ) -> None:
     """Tune a base language model as a classifier, and save what was trained of it."""
     from distilrnn.runtime.gpu_leases import leased
@@ -30,7 +32,7 @@ def main(
     with leased(gpus):
         from distilrnn.pipeline.teacher import train_teacher
 
-        train_teacher(base, tokens, output, seed, threads, tuning, training, selection, pooling)
+        train_teacher(base, tokens, output, seed, threads, tuning, training, selection, pooling, budget)
 
 
 if __name__ == "__main__":

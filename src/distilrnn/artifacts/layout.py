@@ -16,8 +16,9 @@ results/<experiment>/
     students/<student>/<teacher>/seed<k>/{student.safetensors,logits.safetensors,curves.csv,run.json}
     baselines/<student>/seed<k>/{...the same four}
     linear/<teacher>/seed<k>/{linear.safetensors,logits.safetensors,run.json}
-        <teacher> and <student> of a variant: <name>/<settings>, such as rnn/temperature=2; among the students and
-        linear classifiers, <teacher> may also be an ensemble; the linear one of the labels is in linear/labels/seed0
+        <teacher> and <student> of a variant: <name>/<settings>, such as rnn/temperature=2 or rnn/labels=100; among
+        the students and linear classifiers, <teacher> may also be an ensemble; the linear one of the labels is in
+        linear/labels/seed0, with fewer labels in linear/labels/labels=100/seed0
     costs.json  scores/<system>.json  metrics/<system>.json  metrics.json  curves/<system>.csv  statistics.json
     exports/<system>/{student.onnx,student.int8.onnx,tokenizer.json,export.json}
     table.md  table.json  figures/*.{png,svg}  report.html  model-card.md
@@ -29,7 +30,7 @@ from pathlib import Path
 from typing import Literal
 
 from distilrnn.params.experiment import Experiment
-from distilrnn.params.sweep import split_variant
+from distilrnn.params.sweep import budget_name, budget_of, split_variant
 
 BASE_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "base.json")
 TEACHER_FILES = ("adapter.safetensors", "curves.csv", "run.json")
@@ -64,6 +65,8 @@ class System:
     seeds: tuple[int, ...]
     variant: str = ""
     """Its settings where the params give lists, such as 'temperature=2,teacher.rank=4'; '' without lists."""
+    labels: int | None = None
+    """The labelled sentences that it, and its teacher, learn from; None: all."""
 
     @property
     def is_distilled(self) -> bool:
@@ -116,22 +119,26 @@ def systems(experiment: Experiment) -> list[System]:
     e, found = experiment, []
     for teacher, params in e.teachers.items():
         entry, variant = split_variant(teacher)
-        found.append(System(f"{params.tuning.mode}-{entry}", "teacher", teacher, None, params.seeds, variant))
+        name = f"{params.tuning.mode}-{entry}"
+        found.append(System(name, "teacher", teacher, None, params.seeds, variant, budget_of(teacher)))
     found += [System(f"ensemble-{name}", "ensemble", name, None, (0,)) for name in e.ensembles]
     for student in e.students:
         for teacher in e.teachers_of(student):
             (entry, variant), (of, its_variant) = split_variant(student), split_variant(teacher)
             settings = [*filter(None, [variant]), *(f"teacher.{one}" for one in its_variant.split(",") if one)]
-            found.append(System(f"distil{entry}-{of}", "distilled", teacher, student, e.seeds, ",".join(settings)))
+            name = f"distil{entry}-{of}"
+            found.append(System(name, "distilled", teacher, student, e.seeds, ",".join(settings), budget_of(student)))
     for student in e.baselines:
         entry, variant = split_variant(student)
-        found.append(System(entry, "baseline", None, student, e.seeds, variant))
+        found.append(System(entry, "baseline", None, student, e.seeds, variant, budget_of(student)))
     for teacher in [*e.teachers, *e.ensembles]:
         of, variant = split_variant(teacher)
         of_teacher = ",".join(f"teacher.{one}" for one in variant.split(",") if one)
         seeds = e.teachers[teacher].seeds if teacher in e.teachers else (0,)
-        found.append(System(f"distillinear-{of}", "linear", teacher, None, seeds, of_teacher))
-    found.append(System("linear", "linear", None, None, (0,)))
+        found.append(System(f"distillinear-{of}", "linear", teacher, None, seeds, of_teacher, budget_of(teacher)))
+    for number in [None, *e.labels.sentences]:
+        variant = split_variant(budget_name("linear", number))[1] if number else ""
+        found.append(System("linear", "linear", None, None, (0,), variant, number))
     order = {name: place for place, name in enumerate(e.system_names())}
     return sorted(found, key=lambda system: order[system.name])
 
@@ -158,8 +165,15 @@ def checkpoint_folder(folder: Path, system: System, seed: int | str) -> Path:
     if system.kind == "distilled":
         return folder / "students" / str(system.student) / str(system.teacher) / f"seed{seed}"
     if system.kind == "linear":
-        return folder / "linear" / (system.teacher or "labels") / f"seed{seed}"
+        return folder / "linear" / linear_name(system) / f"seed{seed}"
     return folder / "baselines" / str(system.student) / f"seed{seed}"
+
+
+def linear_name(system: System) -> str:
+    """The name of a linear classifier's folder: its teacher's, or 'labels'."""
+    if system.teacher is not None:
+        return system.teacher
+    return budget_name("labels", system.labels) if system.labels else "labels"
 
 
 def logits_folder(folder: Path, system: System, seed: int | str) -> Path:

@@ -109,6 +109,25 @@ class Cascade(Record):
     """From nothing handed on (the student alone) to everything (the teacher alone)."""
 
 
+class LabelledPoint(Record):
+    """A system that learned from so many labelled sentences, on one split; means over seeds."""
+
+    labels: int
+    accuracy: float
+    accuracy_interval: Interval
+    mcc: float
+    mcc_interval: Interval
+
+
+class LabelCurve(Record):
+    """How good a system is on one split by the number of labelled sentences that it, and its teacher, learned from."""
+
+    system: str
+    split: str
+    points: list[LabelledPoint]
+    """By rising number of labels; the last: all of them."""
+
+
 class Answer(Record):
     """What a system says of one sentence."""
 

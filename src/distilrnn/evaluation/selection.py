@@ -33,10 +33,13 @@ def select_variants(candidates: list[System], validation: Mapping[str, float]) -
     return list(chosen.values())
 
 
-def compared_systems(experiment: Experiment, folder: Path) -> list[System]:
-    """The systems of the comparison, from the runs in the experiment's `folder`; raises InputError."""
-    every = systems(experiment)
-    if len(every) == len(experiment.system_names()):
+def compared_systems(experiment: Experiment, folder: Path, labels: int | None = None) -> list[System]:
+    """The systems of the comparison, from the runs in the experiment's `folder`; raises InputError.
+
+    They learned from all labelled sentences, or from as many as `labels` says (ensembles never do).
+    """
+    every = [system for system in systems(experiment) if system.labels == labels]
+    if labels is None and len(every) == len(experiment.system_names()):
         return every
     metric = experiment.selection.metric
     variants = Counter(s.name for s in every)

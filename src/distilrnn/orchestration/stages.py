@@ -129,6 +129,7 @@ def export_files(experiment: Experiment) -> list[str]:
 def figure_files(experiment: Experiment, suffix: str) -> list[str]:
     """Every picture, as 'png' or 'svg'."""
     names = ["overview", "comparison", "quality-cost", "reliability", "cascade", "curves"]
+    names += ["labels"] if experiment.labels.sentences else []
     names += [f"curves-{name}" for name in experiment.names_with_curves()]
     return in_folder(layout.root(experiment) / "figures", (f"{name}.{suffix}" for name in names))
 
@@ -180,7 +181,7 @@ def _linear_runs(experiment: Experiment) -> list[str]:
     """The files of every linear classifier."""
     root = layout.root(experiment)
     linear = [(system, seed) for system, seed in layout.runs(experiment) if system.kind == "linear"]
-    return [file for system, seed in linear for file in linear_files(root, system.teacher or "labels", seed)]
+    return [file for system, seed in linear for file in linear_files(root, layout.linear_name(system), seed)]
 
 
 def _variants(entry: str, names: Iterable[str]) -> list[str]:

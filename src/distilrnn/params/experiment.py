@@ -13,11 +13,12 @@ from distilrnn.params.base import BaseParams
 from distilrnn.params.common import Name, Section, Seeds, SelectionParams, TrainingParams, VariantName
 from distilrnn.params.corpus import CorpusParams
 from distilrnn.params.evaluate import EvaluateParams, MeasureParams
+from distilrnn.params.labels import ALL_LABELS, LabelBudget, LabelsParams
 from distilrnn.params.linear import LinearParams
 from distilrnn.params.published import PublishedParams
 from distilrnn.params.splits import DEV
 from distilrnn.params.student import DistilParams, StudentModelParams, StudentParams
-from distilrnn.params.sweep import allow_list, allow_lists, expand, split_variant
+from distilrnn.params.sweep import allow_list, allow_lists, budget_of, expand, split_variant, with_budgets
 from distilrnn.params.teacher import TeacherParams, TeacherTraining, TuningParams
 from distilrnn.params.tokenize import TokenizeParams
 from distilrnn.params.transfer import SampleSource, TransferParams
@@ -36,6 +37,7 @@ class Experiment(Section):
     teachers: dict[VariantName, TeacherParams] = Field(min_length=1)
     students: dict[VariantName, StudentParams] = Field(min_length=1)
     linear: LinearParams = LinearParams()
+    labels: LabelsParams = LabelsParams()
     evaluate: EvaluateParams = EvaluateParams()
     measure: MeasureParams = MeasureParams()
     published: dict[str, PublishedParams] = Field({}, description="Figures of others, by our system's name.")
@@ -43,11 +45,15 @@ class Experiment(Section):
     @model_validator(mode="before")
     @classmethod
     def _lists_are_grids(cls, values: object) -> object:
-        """Where a list stands for one value of a teacher or student, each combination is a variant of its own."""
+        """Where a list stands for one value of a teacher or student, each combination is a variant of its own.
+
+        So is each with fewer labelled sentences.
+        """
         if not isinstance(values, Mapping):
             return values
+        budgets = _budgets(values.get("labels"))
         grids = {
-            name: expand(values[name], section, name)
+            name: with_budgets(expand(values[name], section, name), budgets)
             for name, section in (("teachers", TeacherParams), ("students", StudentParams))
             if isinstance(values.get(name), Mapping)
         }
@@ -160,6 +166,16 @@ class Experiment(Section):
         return self
 
     @model_validator(mode="after")
+    def _labels_are_fewer_than_all(self) -> "Experiment":
+        most = max(self.labels.sentences, default=0)
+        if self.corpus.source == "generated" and most >= self.corpus.train_size:
+            raise ValueError(
+                f"labels.sentences has {most}, but corpus.train_size is {self.corpus.train_size}: give fewer, since "
+                "all are trained with anyhow"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _tokenizers_sources_exist(self) -> "Experiment":
         for name, tokenizer in self.tokenize.learned.items():
             for source in tokenizer.transfer:
@@ -242,8 +258,15 @@ class Experiment(Section):
         return list(dict.fromkeys([*teachers, *students]))
 
     def teachers_of(self, student: str) -> list[str]:
-        """The teachers and ensembles that a student is distilled from."""
-        return [*self.teachers, *self.students[student].ensembles]
+        """The teachers and ensembles that a student is distilled from: those that know as many labels, and no more."""
+        budget = budget_of(student)
+        teachers = [teacher for teacher in self.teachers if budget_of(teacher) == budget]
+        return teachers if budget else [*teachers, *self.students[student].ensembles]
+
+    def budget(self, name: str) -> LabelBudget:
+        """The labelled sentences that a variant of a teacher, student or linear classifier learns from."""
+        number = budget_of(name)
+        return ALL_LABELS if number is None else LabelBudget(labels=number, labels_seed=self.labels.seed)
 
     def system_names(self) -> list[str]:
         """Every system, in the order of the table (see `layout.systems`)."""
@@ -276,9 +299,10 @@ class Experiment(Section):
         return teacher_seeds[self.seeds.index(seed) % len(teacher_seeds)]
 
     def members(self, teacher: str) -> list[tuple[str, int]]:
-        """The teachers' runs (name, seed) that stand behind an ensemble: all that its entries have."""
+        """The teachers' runs (name, seed) that stand behind an ensemble: all that its entries have with all labels."""
         entries = self.ensembles[teacher]
-        return [(t, seed) for t, run in self.teachers.items() if split_variant(t)[0] in entries for seed in run.seeds]
+        whole = {t: run for t, run in self.teachers.items() if budget_of(t) is None}
+        return [(t, seed) for t, run in whole.items() if split_variant(t)[0] in entries for seed in run.seeds]
 
     @classmethod
     def model_json_schema(cls, *arguments: Any, **options: Any) -> dict[str, Any]:  # noqa: ANN401 - pydantic's own
@@ -287,6 +311,12 @@ class Experiment(Section):
         names = schema["$defs"][StudentParams.__name__]["properties"]
         names["transfer"] = allow_list(names["transfer"])
         return allow_lists(schema, TuningParams, TrainingParams, TeacherTraining, StudentModelParams, DistilParams)
+
+
+def _budgets(labels: object) -> list[int]:
+    """The numbers in an unchecked section labels; what is malformed is left to validation."""
+    given = labels.get("sentences") if isinstance(labels, Mapping) else None
+    return [number for number in given if type(number) is int] if isinstance(given, list | tuple) else []
 
 
 def _vectors_key(student: StudentParams) -> tuple[str, str | None, int]:

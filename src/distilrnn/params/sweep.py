@@ -1,6 +1,6 @@
 """Lists in a params file: every combination of them is a variant, trained and ranked beside the others."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any, get_origin
 
@@ -56,6 +56,28 @@ def split_variant(name: str) -> tuple[str, str]:
     """The entry of params.yaml and the variant, '' where there is none."""
     entry, _, variant = name.partition("/")
     return entry, variant
+
+
+LABELS = "labels"
+"""The setting of a variant that learns from fewer labelled sentences than there are."""
+
+
+def with_budgets(entries: Mapping[str, Any], budgets: Sequence[int]) -> dict[str, Any]:
+    """The entries, and each of them once more for each number of labelled sentences: 'rnn/labels=100'."""
+    whole = [name for name in entries if isinstance(name, str) and budget_of(name) is None]
+    return {**entries, **{budget_name(name, number): entries[name] for number in budgets for name in whole}}
+
+
+def budget_name(name: str, sentences: int) -> str:
+    """The variant of an entry or variant that learns from so many labelled sentences."""
+    entry, variant = split_variant(name)
+    return f"{entry}/{','.join([*filter(None, [variant]), f'{LABELS}={sentences}'])}"
+
+
+def budget_of(name: str) -> int | None:
+    """The labelled sentences that a variant learns from; None: all."""
+    key, _, number = split_variant(name)[1].rpartition(",")[2].partition("=")
+    return int(number) if key == LABELS and number.isdecimal() else None
 
 
 def _axes(values: Mapping[str, Any], section: type[Section], path: Path = ()) -> Iterator[tuple[Path, list[Any]]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -11,11 +11,14 @@ from distilrnn.artifacts.files import write_atomically, write_json
 from distilrnn.data.encoded import read_encoded_split
 from distilrnn.data.holdout import split_holdout
 from distilrnn.orchestration.code import code_version
-from distilrnn.params.common import SelectionParams
+from distilrnn.params.common import SelectionParams, TrainingParams
+from distilrnn.params.labels import ALL_LABELS, LabelBudget
 from distilrnn.params.splits import DEV, TRAIN
 from distilrnn.runtime.device import Device
 from distilrnn.training.batch import EncodedDataset
 from distilrnn.training.history import History
+
+Training = TypeVar("Training", bound=TrainingParams)
 
 
 def train_and_validation_sets(
@@ -24,6 +27,7 @@ def train_and_validation_sets(
     selection: SelectionParams,
     width: int | None = None,
     teacher_logits: dict[str, np.ndarray] | None = None,
+    budget: LabelBudget = ALL_LABELS,
 ) -> tuple[EncodedDataset, EncodedDataset]:
     """The sentences to train on and those that choose the epoch, with the teacher's logits where there are some."""
 
@@ -35,9 +39,26 @@ def train_and_validation_sets(
         return EncodedDataset(chosen, summary["pad_id"], width, logits)
 
     labels = read_encoded_split(tokens, TRAIN).labels
-    train_rows, validation_rows = split_holdout(labels, selection)
+    train_rows, validation_rows = split_holdout(labels, selection, budget)
     train = sentences(TRAIN, train_rows)
     return train, sentences(DEV) if selection.validation == "dev" else sentences(TRAIN, validation_rows)
+
+
+def labelled_sentences(tokens: Path, selection: SelectionParams) -> int:
+    """How many sentences of train there are to learn from, whatever the budget."""
+    return len(split_holdout(read_encoded_split(tokens, TRAIN).labels, selection)[0])
+
+
+def as_many_steps(training: Training, sentences: int, of_all: int) -> Training:
+    """How to train on so many sentences with as many steps as on all, and as many points of validation.
+
+    A model that has few labels so sees them more often; the best point is chosen on the held-out sentences anyhow.
+    """
+    steps, all_steps = (-(-number // training.batch_size) for number in (sentences, of_all))
+    if steps == all_steps:
+        return training
+    epochs = max(1, round(training.epochs * all_steps / steps))
+    return training.model_copy(update={"epochs": epochs, "validate_every": training.validate_every or all_steps})
 
 
 def code_of(kind: str) -> str:

@@ -20,6 +20,7 @@ from distilrnn.evaluation import significance
 from distilrnn.evaluation.cascade import cascades
 from distilrnn.evaluation.examples import disagreements, examples
 from distilrnn.evaluation.inputs import Corpus, Run, read_corpus, read_logits, read_run, require_every_run
+from distilrnn.evaluation.label_efficiency import label_curves
 from distilrnn.evaluation.metrics import FIDELITY, SCALARS, evaluate, fidelity, mean_and_std, prior_logits
 from distilrnn.evaluation.records import Cascade, Claim, Disagreements, Examples, Family
 from distilrnn.evaluation.selection import compared_systems
@@ -69,6 +70,9 @@ def evaluate_experiment(params: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             }
     add_ensembles(experiment, systems, logits, runs)
     chosen = compared_systems(experiment, folder)
+    by_labels = {number: compared_systems(experiment, folder, number) for number in sorted(experiment.labels.sentences)}
+    if by_labels:
+        by_labels[corpus.train_sentences - len(corpus.held_out)] = chosen
     every, claims = evaluate_systems(experiment, systems, chosen, corpus, logits, runs)
     details = {system.name: every[system.label] | {"system": system.name} for system in [MAJORITY, *chosen]}
     curves = {
@@ -97,7 +101,14 @@ def evaluate_experiment(params: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             for system in chosen
             if system.is_distilled
         ],
-        "variants": [variant(every[system.label], system, chosen) for system in systems if system.variant],
+        "label_curves": [
+            curve.model_dump(mode="json") for curve in label_curves(by_labels, every, list(corpus.splits))
+        ],
+        "variants": [
+            variant(every[system.label], system, chosen)
+            for system in systems
+            if system.variant and system.labels is None
+        ],
     }
     for name, detail in details.items():
         write_json(folder / "metrics" / f"{name}.json", detail)

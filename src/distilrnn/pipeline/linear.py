@@ -18,6 +18,7 @@ from distilrnn.errors import InputError
 from distilrnn.evaluation.confidence import HEADER_KEY, confidence_quantiles, confidences
 from distilrnn.models.linear import Features, LinearClassifier, fit_weights, save_linear
 from distilrnn.params.common import SelectionParams
+from distilrnn.params.labels import ALL_LABELS, LabelBudget
 from distilrnn.params.linear import LinearParams
 from distilrnn.params.splits import DEV, HELD_OUT, TRAIN, evaluation_splits
 
@@ -67,6 +68,7 @@ def train_linear(
     selection: SelectionParams,
     teacher: LinearTeacher | None = None,
     seed: int = 0,
+    budget: LabelBudget = ALL_LABELS,
 ) -> dict[str, Any]:
     """Train the classifier, and write linear.safetensors, logits.safetensors and run.json into `output`.
 
@@ -85,7 +87,7 @@ def train_linear(
     classes = summary["classes"]
     train = read_split(corpus / f"{TRAIN}.tsv", len(classes))
     labels = np.array([example.label for example in train])
-    rows, validation_rows = split_holdout(labels, selection)
+    rows, validation_rows = split_holdout(labels, selection, budget)
     validation = [train[row] for row in validation_rows]
     if selection.validation == "dev":
         validation = read_split(corpus / f"{DEV}.tsv", len(classes))
@@ -112,6 +114,7 @@ def train_linear(
         "corpus_hash": summary["hash"],
         "linear": params.model_dump(mode="json"),
         "selection": selection.model_dump(mode="json"),
+        "labels": budget.model_dump(mode="json"),
         "c": c,
         "seed": seed,
         "teacher_logits_hash": [file_hash(path) for path in (teacher.logits if teacher else ())],
@@ -129,6 +132,7 @@ def train_linear(
         "kind": "linear",
         "seed": seed,
         "sentences": len(learned),
+        **({} if budget.labels is None else {"labels": budget.labels}),
         "best_epoch": None,
         "c": c,
         "validation": selection.validation,

@@ -12,9 +12,16 @@ from distilrnn.errors import InputError
 from distilrnn.evaluation.confidence import HEADER_KEY, confidence_quantiles, confidences
 from distilrnn.models.checkpoints import save_student
 from distilrnn.params.common import SelectionParams, TrainingParams
+from distilrnn.params.labels import ALL_LABELS, LabelBudget
 from distilrnn.params.splits import HELD_OUT, TRAIN, evaluation_splits
 from distilrnn.params.student import DistilParams, StudentModelParams
-from distilrnn.pipeline.common import code_of, train_and_validation_sets, write_run
+from distilrnn.pipeline.common import (
+    as_many_steps,
+    code_of,
+    labelled_sentences,
+    train_and_validation_sets,
+    write_run,
+)
 from distilrnn.pipeline.pools import TransferInputs, read_pools
 from distilrnn.pipeline.start import RANDOM, StartingPoint
 from distilrnn.runtime.device import configure_process, multiplies_bf16, select_device
@@ -41,6 +48,7 @@ def train_student(
     distil: DistilParams,
     start: StartingPoint = RANDOM,
     transfer: TransferInputs | None = None,
+    budget: LabelBudget = ALL_LABELS,
 ) -> None:
     """Train a student, and write student.safetensors, logits.safetensors, curves.csv and run.json into `output`.
 
@@ -55,11 +63,13 @@ def train_student(
     if teacher_logits:
         sentences = {split: counts["sentences"] for split, counts in summary["splits"].items()}
         taught = average([load_logits(p, summary["corpus_hash"], classes, sentences)[0] for p in teacher_logits])
-    labelled, validation = train_and_validation_sets(tokens, summary, selection, width, taught)
+    labelled, validation = train_and_validation_sets(tokens, summary, selection, width, taught, budget)
     pools = read_pools(transfer, summary) if transfer is not None else []
     train: Dataset = labelled
     if transfer is not None:
         train = with_pools(labelled, pools, classes, transfer.balance, transfer.seed)
+    missing = labelled_sentences(tokens, selection) - len(labelled)
+    training = as_many_steps(training, len(train), len(train) + missing)
     configure_process(threads)
     device = select_device(training.precision)
     if device.precision == "bf16" and not multiplies_bf16(device.name):
@@ -82,6 +92,7 @@ def train_student(
         "model": model.model_dump(mode="json"),
         "training": training.model_dump(mode="json"),
         "selection": selection.model_dump(mode="json"),
+        "labels": budget.model_dump(mode="json"),
         "distil": None if taught is None else distil.model_dump(mode="json"),
         "teacher_logits_hash": [file_hash(path) for path in teacher_logits],
         "transfer": None if transfer is None else transfer.header(),
@@ -126,7 +137,7 @@ def train_student(
             dataset = EncodedDataset(read_encoded_split(tokens, split), summary["pad_id"], width)
             predict_logits(student, dataset, training.batch_size, device, into=values)
     corpus, parameters = summary["corpus_hash"], given.whole(student, seed).count_parameters(summary["vocabulary"])
-    about = {"vectors": given.about_vectors, "threshold": threshold}
+    about = {"vectors": given.about_vectors, "threshold": threshold, "labels": budget.labels}
     write_run(output, kind, seed, history, selection, parameters, len(train), device, corpus, checkpoint, about)
     resume.remove()
 

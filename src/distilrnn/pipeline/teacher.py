@@ -10,8 +10,15 @@ from distilrnn.models.bases import read_base
 from distilrnn.models.parameters import count_parameters
 from distilrnn.models.teacher import build_teacher, place
 from distilrnn.params.common import SelectionParams
+from distilrnn.params.labels import ALL_LABELS, LabelBudget
 from distilrnn.params.teacher import Pooling, TeacherTraining, TuningParams
-from distilrnn.pipeline.common import code_of, train_and_validation_sets, write_run
+from distilrnn.pipeline.common import (
+    as_many_steps,
+    code_of,
+    labelled_sentences,
+    train_and_validation_sets,
+    write_run,
+)
 from distilrnn.runtime.device import configure_process, select_device
 from distilrnn.training.loop import TrainingRun, fit
 from distilrnn.training.losses import class_weights, label_objective
@@ -29,14 +36,17 @@ def train_teacher(
     training: TeacherTraining,
     selection: SelectionParams,
     pooling: Pooling | None = None,
+    budget: LabelBudget = ALL_LABELS,
 ) -> None:
     """Tune the teacher, and write adapter.safetensors, curves.csv and run.json into `output`; raises InputError."""
     summary = read_summary(tokens)
     classes = summary["classes"]
-    train, validation = train_and_validation_sets(tokens, summary, selection)
+    train, validation = train_and_validation_sets(tokens, summary, selection, budget=budget)
+    share = len(train) / labelled_sentences(tokens, selection)
     limit = text_limit(summary)
     if limit.policy == "windows":  # each with its text's label, so that memory is a window's, however long the text
         train = replace(train, tokens=train.tokens.windows(limit))
+    training = as_many_steps(training, len(train), round(len(train) / share))
     configure_process(threads)
     device = select_device(training.precision)
     teacher = build_teacher(base, len(classes), tuning, seed, pooling)
@@ -58,6 +68,7 @@ def train_teacher(
         "tuning": tuning.model_dump(mode="json"),
         "training": training.model_dump(mode="json"),
         "selection": selection.model_dump(mode="json"),
+        "labels": budget.model_dump(mode="json"),
         "seed": seed,
     }
 
@@ -90,5 +101,6 @@ def train_teacher(
         device,
         summary["corpus_hash"],
         adapter,
+        {"labels": budget.labels},
     )
     resume.remove()

@@ -7,7 +7,7 @@ from typing import Any
 from distilrnn.artifacts.layout import MAJORITY, System
 from distilrnn.errors import InputError
 from distilrnn.params.splits import TEST, main_split
-from distilrnn.report import ranking
+from distilrnn.report import labels, ranking
 from distilrnn.report.claims import claim_sentence, verdict_sentences
 from distilrnn.report.formatting import percent, sets_title, spread
 from distilrnn.report.results import Results
@@ -92,6 +92,8 @@ class Comparison:
     """Whether every comparison of the order (teacher, distilled, baseline) is decided in its favour."""
     sentences: list[str]
     """One for each compared pair and split."""
+    label_sentences: list[str]
+    """With how many labels each baseline equals its student."""
     selection: str
     """Where the best epochs were chosen."""
     selected_on_dev: bool
@@ -162,6 +164,7 @@ def compare(results: Results) -> Comparison:
         headline=verdict[0],
         order_holds=all(claim.verdict == "holds" for claim in claims if claim.family == "order"),
         sentences=[claim_sentence(claim, names) for claim in claims],
+        label_sentences=list(labels.sentences(results)),
         selection=selected,
         selected_on_dev=selection.validation == "dev",
         published=_beside_published(results, rows),

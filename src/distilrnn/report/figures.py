@@ -15,10 +15,13 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.text import Annotation, Text
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from distilrnn.evaluation.label_efficiency import Measure
+from distilrnn.evaluation.records import LabelCurve
 from distilrnn.params.splits import DEV, OUT_OF_DOMAIN, TEST, main_split
 from distilrnn.report.cascades import Costed, costed
 from distilrnn.report.comparison import Comparison, Row
 from distilrnn.report.formatting import number, split_title
+from distilrnn.report.labels import curves as label_curves
 from distilrnn.report.results import Curve, Results, pooled_reliability
 from distilrnn.report.style import (
     BLACK,
@@ -67,6 +70,9 @@ def all_figures(results: Results, comparison: Comparison) -> dict[str, Figure]:
             "cascade": cascade_figure(list(costed(results)), main_split(results.splits)),
             "curves": curves_figure(curves, best, majority, validation, "Training of every system"),
         }
+        if results.label_curves:
+            kinds = {system.name: system.kind for system in results.systems}
+            figures["labels"] = labels_figure(label_curves(results), titles, kinds, comparison)
         for name in results.curves:
             title = titles[name]
             figures[f"curves-{name}"] = curves_figure(
@@ -228,6 +234,40 @@ def cascade_figure(found: Sequence[Costed], split: str) -> Figure:
     by_share.set_ylabel("Accuracy (%)")
     write_title(figure, f"The student answers where it is sure ({split_title(split)})")
     write_legend(figure, by_share, 1 if any(len(one.title) > 24 for one in found) else 2)
+    return fix_layout(figure)
+
+
+def labels_figure(
+    curves: Sequence[LabelCurve], titles: Mapping[str, str], kinds: Mapping[str, str], comparison: Comparison
+) -> Figure:
+    """Accuracy and MCC of every system by the number of labelled sentences, with bands; `curves` are of one split."""
+    split = curves[0].split
+    figure = new_figure(7.4, 3.9 + 0.16 * len(curves))
+    panels: dict[Measure, Axes] = dict(zip(("accuracy", "mcc"), figure.subplots(1, 2), strict=True))
+    numbers = [point.labels for point in curves[0].points]
+    majority = next(row for row in comparison.rows if row.kind == "majority").scores[split]
+    for measure, axes in panels.items():
+        for curve in curves:
+            style, line = KIND_STYLE[kinds[curve.system]], "--" if "linear" in curve.system else "-"
+            if curve.system == "linear":
+                style = {"color": BLACK, "marker": "v"}
+            means = [100 * getattr(point, measure) for point in curve.points]
+            low, high = zip(*(getattr(point, f"{measure}_interval") for point in curve.points), strict=True)
+            axes.plot(numbers, means, linestyle=line, linewidth=1.5, label=titles[curve.system], **style)
+            axes.fill_between(
+                numbers, 100 * np.array(low), 100 * np.array(high), color=style["color"], alpha=0.13, linewidth=0
+            )
+        axes.axhline(100 * (majority[measure].mean or 0), label="majority class", **MAJORITY_STYLE)
+        axes.set_xscale("log")
+        axes.set_xticks(numbers, [f"{number:,}" for number in numbers])
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set_xlabel("Labelled sentences (logarithmic)")
+        axes.set_ylabel({"accuracy": "Accuracy (%)", "mcc": "MCC × 100"}[measure])
+    write_title(
+        figure,
+        f"What labels are worth ({split_title(split)}; bands: {100 * comparison.confidence:g} % intervals)",
+    )
+    write_legend(figure, panels["accuracy"], 2)
     return fix_layout(figure)
 
 

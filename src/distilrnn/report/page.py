@@ -51,6 +51,7 @@ def page_html(results: Results, comparison: Comparison, figures: Mapping[str, by
         overview=tables.overview(comparison),
         cascades=tables.cascades(results),
         cascade_sentences=[sentence(found) for found in costed(results)],
+        labels=tables.labels(results),
         disagreements=tables.disagreements(results),
         claims=tables.claims(results),
         resamples=results.statistics["resamples"],

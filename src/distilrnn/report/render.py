@@ -92,6 +92,8 @@ def to_markdown(comparison: Comparison) -> str:
     if comparison.published:
         rows = [published_cells(row) for row in comparison.published]
         parts += ["Beside the published figures:", _markdown_table(PUBLISHED_HEADER, rows)]
+    if comparison.label_sentences:
+        parts.append("\n".join(f"- {sentence}" for sentence in comparison.label_sentences))
     for name, variants in comparison.variants.items():
         cells_of_variants = [ranking.cells(variant, comparison.splits) for variant in variants]
         parts += [
@@ -119,7 +121,7 @@ def to_rich(comparison: Comparison, brief: bool = False) -> "Group":
     from rich.text import Text
 
     sentences = Table.grid(padding=(0, 1))
-    for sentence in comparison.sentences:
+    for sentence in [*comparison.label_sentences, *comparison.sentences]:
         sentences.add_row("•", Text(sentence))
     style = "bold" if comparison.order_holds else "bold yellow"
     selection = Text(comparison.selection, style="bold yellow" if comparison.selection_warns else "dim")

@@ -11,12 +11,12 @@ from distilrnn.artifacts import layout
 from distilrnn.artifacts.curves import Curve, read_curve
 from distilrnn.artifacts.files import read_json
 from distilrnn.errors import InputError
-from distilrnn.evaluation.records import Cascade, Claim, Disagreements, Examples
+from distilrnn.evaluation.records import Cascade, Claim, Disagreements, Examples, LabelCurve
 from distilrnn.evaluation.selection import compared_systems
 from distilrnn.params.experiment import Experiment, read_experiment
 from distilrnn.params.splits import DEV, TRAIN, evaluation_splits
 
-STATISTICS = ("confidence", "resamples", "claims", "cascades", "examples", "disagreements", "variants")
+STATISTICS = ("confidence", "resamples", "claims", "cascades", "examples", "disagreements", "label_curves", "variants")
 """Keys of statistics.json."""
 
 
@@ -62,6 +62,11 @@ class Results:
     def disagreements(self) -> list[Disagreements]:
         """Where each distilled system differs from its teacher."""
         return [Disagreements.model_validate(found) for found in self.statistics["disagreements"]]
+
+    @cached_property
+    def label_curves(self) -> list[LabelCurve]:
+        """Each system by the number of labelled sentences, on every split; none without a section labels."""
+        return [LabelCurve.model_validate(curve) for curve in self.statistics["label_curves"]]
 
     @property
     def classes(self) -> list[str]:

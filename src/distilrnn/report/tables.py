@@ -8,6 +8,7 @@ from distilrnn.artifacts.layout import EXPORT_FILES
 from distilrnn.evaluation.records import Interval
 from distilrnn.params.splits import main_split
 from distilrnn.report import cascades as report_cascades
+from distilrnn.report import labels as report_labels
 from distilrnn.report import ranking
 from distilrnn.report.comparison import Comparison
 from distilrnn.report.formatting import (
@@ -89,6 +90,16 @@ def cascades(results: Results) -> list[ReportTable]:
             f"{found.title}, handing on to {found.teacher}", report_cascades.HEADER, report_cascades.rows(found)
         )
         for found in report_cascades.costed(results)
+    ]
+
+
+def labels(results: Results) -> list[ReportTable]:
+    """Each measure by the number of labelled sentences; none without a section labels."""
+    if not results.label_curves:
+        return []
+    return [
+        ReportTable(report_labels.caption(measure), report_labels.header(results), report_labels.rows(results, measure))
+        for measure in report_labels.MEASURES
     ]
 
 

@@ -235,3 +235,73 @@ def test_an_ensemble_is_every_run_of_its_teachers():
         "rnn",
         "linear",
     ]
+
+
+LABELS = {"labels": {"sentences": [30, 10]}}
+
+
+def test_fewer_labels_are_variants_of_every_teacher_student_and_linear_classifier():
+    made = experiment(teacher={"tuning": {"rank": [2, 4]}}, corpus={"train_size": 100}, **LABELS)
+    assert list(made.teachers) == [
+        "tiny/rank=2", "tiny/rank=4",
+        *(f"tiny/rank={rank},labels={n}" for n in (30, 10) for rank in (2, 4)),
+    ]  # fmt: skip
+    assert list(made.baselines) == ["rnn", "rnn/labels=30", "rnn/labels=10"]
+    assert made.teachers_of("rnn/labels=10") == ["tiny/rank=2,labels=10", "tiny/rank=4,labels=10"]
+    assert made.teachers_of("rnn") == ["tiny/rank=2", "tiny/rank=4"]
+    assert (made.budget("rnn/labels=10").labels, made.budget("rnn").labels) == (10, None)
+    systems = layout.systems(made)
+    assert len({system.label for system in systems}) == len(systems) == 3 * (2 + 2 + 2 + 1 + 1)
+    assert {s.labels for s in systems if s.name == "linear"} == {None, 30, 10}
+    folders = {layout.checkpoint_folder(layout.root(made), s, 0).as_posix() for s in systems if s.name == "linear"}
+    assert folders == {f"results/sweep/linear/labels{of}/seed0" for of in ("", "/labels=30", "/labels=10")}
+    assert made == validate_experiment(made.model_dump(mode="json"), "params.json")
+
+
+def test_all_labels_are_named_and_trained_as_without_a_section_of_labels():
+    without, with_labels = experiment(), experiment(**LABELS)
+    more = [system for system in layout.systems(with_labels) if system.labels]
+    assert [system for system in layout.systems(with_labels) if system not in more] == layout.systems(without)
+    assert with_labels.system_names() == without.system_names()
+    assert [f for f in stages.figure_files(with_labels, "png") if f not in stages.figure_files(without, "png")] == [
+        "results/sweep/figures/labels.png"
+    ]
+
+
+def test_an_ensemble_is_of_teachers_with_all_labels():
+    made = experiment(student={"ensembles": {"both": ["tiny"]}}, **LABELS)
+    assert made.members("both") == [("tiny", 3)]
+    assert made.teachers_of("rnn/labels=30") == ["tiny/labels=30"]
+    assert made.teachers_of("rnn") == ["tiny", "both"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        ({"sentences": [100, 100]}, "labels.sentences: sentences [100, 100] repeat"),
+        ({"sentences": [1]}, "or are below 2"),
+        ({"sentences": ["many"]}, "'many'"),
+        ({"sentences": 100}, "labels.sentences: is 100"),
+        ({"sentences": [1000]}, "labels.sentences has 1000, but corpus.train_size is 1000: give fewer"),
+        ({"numbers": [100]}, "labels.numbers: unknown parameter"),
+    ],
+)
+def test_bad_numbers_of_labels_are_refused_in_one_sentence(labels, words):
+    with pytest.raises(InputError) as refused:
+        experiment(labels=labels)
+    assert words in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_the_comparison_is_of_all_labels_and_each_number_has_its_own_choice(tmp_path):
+    made = experiment(teacher={"tuning": {"rank": [2, 4]}}, **LABELS)
+    for system, seed in layout.runs(made):
+        good = {None: {"2": 0.9, "4": 0.8}, 30: {"2": 0.7, "4": 0.75}, 10: {"2": 0.99, "4": 0.98}}[system.labels]
+        value = good[system.teacher.partition("rank=")[2][0]] if system.teacher else 0.5
+        found = dict.fromkeys(("accuracy", "mcc", "macro_f1", "loss"), value)
+        write_json(layout.checkpoint_folder(tmp_path, system, seed) / "run.json", {"validation_at_best": found})
+    chosen = {number: compared_systems(made, tmp_path, number) for number in (None, 30, 10)}
+    assert {number: systems[0].teacher for number, systems in chosen.items()} == {
+        None: "tiny/rank=2", 30: "tiny/rank=4,labels=30", 10: "tiny/rank=2,labels=10"
+    }  # fmt: skip
+    assert all(system.labels == number for number, systems in chosen.items() for system in systems)
