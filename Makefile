@@ -42,11 +42,16 @@ $(BIN)/installed: requirements.txt requirements-dev.txt requirements-torch.txt p
 UNPINNED := $(addprefix --no-emit-package ,distilrnn setuptools torch triton cuda-bindings cuda-pathfinder cuda-toolkit \
   $(addprefix nvidia-,cublas cuda-cupti cuda-nvrtc cuda-runtime cudnn-cu13 cufft cufile curand cusolver cusparse \
   cusparselt-cu13 nccl-cu13 nvjitlink nvshmem-cu13 nvtx))
+# tokenizers names huggingface_hub for its downloads, typer rich for its colours: prediction needs neither, nor what
+# they bring.
+NOT_TO_PREDICT := $(addprefix --no-emit-package ,anyio certifi click filelock fsspec h11 hf-xet httpcore2 httpx2 \
+  huggingface-hub idna markdown-it-py mdurl packaging pygments pyyaml rich tqdm truststore)
 UV ?= uv
 LOCK = $(UV) pip compile --quiet --generate-hashes --no-header --no-annotate --python-version 3.11 $(UNPINNED) pyproject.toml
 lock:
 	$(LOCK) --extra slurm --output-file requirements.txt
 	$(LOCK) --extra slurm --extra dev --constraint requirements.txt --output-file requirements-dev.txt
+	$(LOCK) $(NOT_TO_PREDICT) --constraint requirements.txt --output-file requirements-predict.txt
 
 $(BIN)/bench-installed: $(BIN)/installed benchmarks/requirements.txt
 	$(BIN)/pip install --quiet --requirement benchmarks/requirements.txt
