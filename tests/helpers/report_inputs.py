@@ -286,5 +286,6 @@ def _statistics(experiment, verdicts):
         "cascades": _cascades(experiment),
         **_sentences(experiment),
         "label_curves": [],
+        "pools": [],
         "variants": [],
     }

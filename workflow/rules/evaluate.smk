@@ -33,6 +33,7 @@ rule evaluate:
         experiment=files.files_of(EXPERIMENT, "experiment"),
         corpus=files.files_of(EXPERIMENT, "corpus"),
         systems=files.files_of(EXPERIMENT, "teacher", "logits", "student", "baseline", "linear"),
+        pools=files.files_of(EXPERIMENT, "transfer", "transfer_logits"),
     output:
         report(ROOT / "metrics.json", caption="../report/metrics.rst", category="Comparison"),
         [file for file in files.evaluation_files(EXPERIMENT) if file != f"{ROOT}/metrics.json"],

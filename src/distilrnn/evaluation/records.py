@@ -128,6 +128,41 @@ class LabelCurve(Record):
     """By rising number of labels; the last: all of them."""
 
 
+class PoolAnswer(Record):
+    """What a teacher's first seed says of one unlabelled sentence."""
+
+    sentence: str
+    answer: str
+    probability: float
+    """Of the answer."""
+
+
+class JudgedPool(Record):
+    """A source of unlabelled sentences as one teacher sees it."""
+
+    teacher: str
+    shares: dict[str, float]
+    """Of the sentences that it sees in each class, over all its seeds."""
+    answers: list[PoolAnswer]
+    """Of some sentences, drawn at random."""
+
+
+class PoolSummary(Record):
+    """What became of the sentences of a source (see `PoolCounts`), and what the teachers see in those that are left."""
+
+    source: str
+    kind: str
+    read: int
+    duplicates: int
+    in_reported: int
+    in_held_out: int
+    in_train: int
+    unusable: int
+    beyond_bound: int
+    sentences: int
+    judged: list[JudgedPool]
+
+
 class Answer(Record):
     """What a system says of one sentence."""
 

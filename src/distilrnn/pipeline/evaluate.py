@@ -22,6 +22,7 @@ from distilrnn.evaluation.examples import disagreements, examples
 from distilrnn.evaluation.inputs import Corpus, Run, read_corpus, read_logits, read_run, require_every_run
 from distilrnn.evaluation.label_efficiency import label_curves
 from distilrnn.evaluation.metrics import FIDELITY, SCALARS, evaluate, fidelity, mean_and_std, prior_logits
+from distilrnn.evaluation.pools import summarise_pools
 from distilrnn.evaluation.records import Cascade, Claim, Disagreements, Examples, Family
 from distilrnn.evaluation.selection import compared_systems
 from distilrnn.params.experiment import Experiment, read_experiment
@@ -100,6 +101,12 @@ def evaluate_experiment(params: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             disagreements_of(experiment, systems, system, corpus, logits).model_dump(mode="json")
             for system in chosen
             if system.is_distilled
+        ],
+        "pools": [
+            pool.model_dump(mode="json")
+            for pool in summarise_pools(
+                experiment, folder, [system for system in chosen if system.kind == "teacher"], corpus.classes
+            )
         ],
         "label_curves": [
             curve.model_dump(mode="json") for curve in label_curves(by_labels, every, list(corpus.splits))

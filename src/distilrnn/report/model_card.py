@@ -44,6 +44,8 @@ def model_card(results: Results, comparison: Comparison) -> str:
         comparison=comparison,
         metrics=ReportTable("", header(results.splits), rows),
         data=tables.corpus(results),
+        pools=tables.pools(results),
+        pool_shares=tables.pool_shares(results),
         trained=trained(results),
         costs=tables.costs(results),
         machines=tables.machines(results.costs),

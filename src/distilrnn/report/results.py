@@ -11,12 +11,22 @@ from distilrnn.artifacts import layout
 from distilrnn.artifacts.curves import Curve, read_curve
 from distilrnn.artifacts.files import read_json
 from distilrnn.errors import InputError
-from distilrnn.evaluation.records import Cascade, Claim, Disagreements, Examples, LabelCurve
+from distilrnn.evaluation.records import Cascade, Claim, Disagreements, Examples, LabelCurve, PoolSummary
 from distilrnn.evaluation.selection import compared_systems
 from distilrnn.params.experiment import Experiment, read_experiment
 from distilrnn.params.splits import DEV, TRAIN, evaluation_splits
 
-STATISTICS = ("confidence", "resamples", "claims", "cascades", "examples", "disagreements", "label_curves", "variants")
+STATISTICS = (
+    "confidence",
+    "resamples",
+    "claims",
+    "cascades",
+    "examples",
+    "disagreements",
+    "label_curves",
+    "pools",
+    "variants",
+)
 """Keys of statistics.json."""
 
 
@@ -67,6 +77,11 @@ class Results:
     def label_curves(self) -> list[LabelCurve]:
         """Each system by the number of labelled sentences, on every split; none without a section labels."""
         return [LabelCurve.model_validate(curve) for curve in self.statistics["label_curves"]]
+
+    @cached_property
+    def pools(self) -> list[PoolSummary]:
+        """The sources of unlabelled sentences, and what the compared teachers see in them."""
+        return [PoolSummary.model_validate(pool) for pool in self.statistics["pools"]]
 
     @property
     def classes(self) -> list[str]:

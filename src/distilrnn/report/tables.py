@@ -6,7 +6,7 @@ from typing import Any
 
 from distilrnn.artifacts.layout import EXPORT_FILES
 from distilrnn.evaluation.records import Interval
-from distilrnn.params.splits import main_split
+from distilrnn.params.splits import TRAIN, main_split
 from distilrnn.report import cascades as report_cascades
 from distilrnn.report import labels as report_labels
 from distilrnn.report import ranking
@@ -101,6 +101,57 @@ def labels(results: Results) -> list[ReportTable]:
         ReportTable(report_labels.caption(measure), report_labels.header(results), report_labels.rows(results, measure))
         for measure in report_labels.MEASURES
     ]
+
+
+def pools(results: Results) -> ReportTable:
+    """What became of the unlabelled sentences of every source."""
+    header = ["Source", "Kind", "Read", "Duplicates", "In dev or test", "Held out", "In train", "Unusable"]
+    rows = [
+        [
+            pool.source,
+            pool.kind,
+            *(
+                f"{count:,}"
+                for count in (
+                    pool.read,
+                    pool.duplicates,
+                    pool.in_reported,
+                    pool.in_held_out,
+                    pool.in_train,
+                    pool.unusable,
+                    pool.beyond_bound,
+                    pool.sentences,
+                )
+            ),
+        ]
+        for pool in results.pools
+    ]
+    return ReportTable("Unlabelled sentences: what was left out, and what is left", [*header, "Too many", "Left"], rows)
+
+
+def pool_shares(results: Results) -> ReportTable:
+    """The share of each class in every source, as the teachers see it, below that of train's labels."""
+    train = results.corpus["splits"][TRAIN]["classes"]
+    rows = [["train", "labels", *(percent(count / sum(train)) for count in train)]]
+    rows += [
+        [pool.source, results.titles[judged.teacher], *(percent(judged.shares[name]) for name in results.classes)]
+        for pool in results.pools
+        for judged in pool.judged
+    ]
+    caption = "Share of each class, as the labels of train and the teachers have it (%)"
+    return ReportTable(caption, ["Sentences", "According to", *results.classes], rows)
+
+
+def pool_answers(results: Results) -> list[ReportTable]:
+    """Some sentences of every source, and what the teachers say of them."""
+    tables = []
+    for pool in results.pools:
+        said = [[f"{one.answer} ({percent(one.probability, 0)} %)" for one in by.answers] for by in pool.judged]
+        sentences = [one.sentence for one in pool.judged[0].answers]
+        rows = [list(row) for row in zip(sentences, *said, strict=True)]
+        header = ["Sentence", *(results.titles[by.teacher] for by in pool.judged)]
+        tables.append(ReportTable(f"{pool.source}: some sentences, drawn at random", header, rows))
+    return tables
 
 
 def disagreements(results: Results) -> list[ReportTable]:

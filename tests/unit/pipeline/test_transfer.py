@@ -1,23 +1,27 @@
 """Pools from their sources to the student, by the real functions of the rules, on a small experiment."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from distilrnn.artifacts import layout
 from distilrnn.artifacts.files import file_hash, read_json
 from distilrnn.artifacts.logits import FILE
 from distilrnn.artifacts.tensors import load_arrays, map_arrays, read_header
-from distilrnn.artifacts.transfer import PoolLogits, read_pool, read_sentences, shard_name
+from distilrnn.artifacts.transfer import PoolLogits, logits_folder, read_pool, read_sentences, shard_name
 from distilrnn.data.corpus import iterate_split
 from distilrnn.data.encoded import NO_LABEL, read_encoded_pool, read_encoded_split, read_summary
 from distilrnn.data.transfer.augment import Vocabulary, augmented
 from distilrnn.errors import InputError
+from distilrnn.evaluation.pools import summarise_pools
 from distilrnn.inference import load_predictor
 from distilrnn.models.bases import save_base
 from distilrnn.params.base import BaseParams
+from distilrnn.params.experiment import validate_experiment
 from distilrnn.params.splits import DEV, TRAIN
 from distilrnn.params.student import DistilParams
 from distilrnn.params.transfer import (
@@ -361,3 +365,34 @@ def test_sources_from_json():
 def test_tokens_are_mapped_not_read(pools):
     arrays, _ = map_arrays(pools / "tokens" / "more" / "tokens.safetensors", "tokens")
     assert isinstance(arrays["ids"].base, np.memmap)
+
+
+def test_what_the_report_says_of_a_pool_is_what_the_teacher_says(tiny, pools, tmp_path):
+    for source in ("more", "own"):
+        shutil.copytree(pools / "transfer" / source, tmp_path / "transfer" / source)
+        shutil.copytree(pools / "logits" / source, logits_folder(tmp_path, source, "tiny", 0))
+    sources = {"own": {"kind": "text", "files": ["own.txt"]}, "more": {"kind": "corpus", "sentences": 40}}
+    values = {
+        "experiment": "pools",
+        "bases": {"tiny": {}},
+        "teachers": {"tiny": {"base": "tiny"}},
+        "students": {"rnn": {"tokenizer": "tiny"}},
+        "transfer": {"shards": 3, "sources": sources},
+    }
+    experiment, classes = validate_experiment(values, "params.yaml"), read_summary(tiny.tokens)["classes"]
+    teacher = layout.systems(experiment)[0]
+    own, more = summarise_pools(experiment, tmp_path, [teacher], classes)
+    assert (own.source, own.read, own.sentences, more.kind) == ("own", 12, 12, "corpus")
+    (judged,) = more.judged
+    assert len(judged.answers) == 8
+    assert sum(judged.shares.values()) == pytest.approx(1)
+    said = load_predictor(tiny.adapter, tiny.base).probabilities(list(read_sentences(pools / "transfer" / "more")))
+    assert judged.shares[classes[1]] == pytest.approx((said.argmax(axis=1) == 1).mean())
+    for answer, probabilities in zip(
+        judged.answers,
+        load_predictor(tiny.adapter, tiny.base).probabilities([one.sentence for one in judged.answers]),
+        strict=True,
+    ):
+        assert answer.answer == classes[probabilities.argmax()]
+        assert answer.probability == pytest.approx(probabilities.max(), abs=1e-5)
+    assert own == summarise_pools(experiment, tmp_path, [teacher], classes)[0]

@@ -1,4 +1,5 @@
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -9,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from distilrnn.artifacts.files import read_json, write_json
 from distilrnn.artifacts.layout import root
 from distilrnn.errors import InputError
 from distilrnn.orchestration.stages import report_files
 from distilrnn.params.published import PublishedParams
 from distilrnn.pipeline.report import Provenance, gather_provenance, write_report
+from distilrnn.report import tables
 from distilrnn.report.cascades import costed, sentence
 from distilrnn.report.comparison import compare
 from distilrnn.report.page import page_html
@@ -334,3 +337,76 @@ def test_statistics_of_another_version_are_refused(written, tmp_path):
     (folder / "statistics.json").write_text(json.dumps(statistics))
     with pytest.raises(InputError, match="lacks cascades"):
         write_report(folder / "params.json", PROVENANCE)
+
+
+GRAMMAR = {
+    "source": "grammar", "kind": "corpus", "read": 1234, "duplicates": 20, "in_reported": 3, "in_held_out": 4,
+    "in_train": 5, "unusable": 2, "beyond_bound": 200, "sentences": 1000,
+    "judged": [
+        {
+            "teacher": "lora-gpt2",
+            "shares": {"unacceptable": 0.253, "acceptable": 0.747},
+            "answers": [{"sentence": HOSTILE, "answer": "acceptable", "probability": 0.93}],
+        }
+    ],
+}  # fmt: skip
+
+
+def test_the_unlabelled_text_stands_in_page_and_model_card(tmp_path):
+    params = write_experiment(tmp_path, make_experiment(teachers=("gpt2",)))
+    statistics = read_json(tmp_path / "statistics.json")
+    write_report(params, PROVENANCE)
+    without = (tmp_path / "report.html").read_text()
+    write_json(tmp_path / "statistics.json", statistics | {"pools": [GRAMMAR]})
+    write_report(params, PROVENANCE)
+    page = (tmp_path / "report.html").read_text()
+    assert 'id="pools"' in page
+    assert "Unlabelled" not in without
+    assert HOSTILE not in page
+    results = read_results(params)
+    (row,) = tables.pools(results).rows
+    assert row == ["grammar", "corpus", "1,234", "20", "3", "4", "5", "2", "200", "1,000"]
+    train, grammar = tables.pool_shares(results).rows
+    assert (train[:2], grammar[1:]) == (["train", "labels"], ["Teacher gpt2 (LoRA)", "25.3", "74.7"])
+    assert tables.pool_answers(results)[0].rows == [[HOSTILE, "acceptable (93 %)"]]
+    card = (tmp_path / "model-card.md").read_text()
+    assert "| grammar | Teacher gpt2 (LoRA) | 25.3 | 74.7 |" in card
+
+
+def test_what_labels_are_worth_is_said_in_page_and_table(tmp_path):
+    experiment = make_experiment(teachers=("gpt2",), labels={"sentences": [100]})
+    params = write_experiment(tmp_path, experiment)
+    values = {"distilrnn-gpt2": (0.70, 0.8), "rnn": (0.6, 0.75), "linear": (0.65, 0.7)}
+    curves = [
+        {
+            "system": name,
+            "split": "in_domain_dev",
+            "points": [
+                {
+                    "labels": n,
+                    "accuracy": a,
+                    "accuracy_interval": (a - 0.1, a + 0.1),
+                    "mcc": 0.9,
+                    "mcc_interval": (0, 1),
+                }
+                for n, a in zip((100, 2700), measured, strict=True)
+            ],
+        }
+        for name, measured in values.items()
+    ]
+    write_json(tmp_path / "statistics.json", read_json(tmp_path / "statistics.json") | {"label_curves": curves})
+    write_report(params, PROVENANCE)
+    page = (tmp_path / "report.html").read_text()
+    about = round(math.exp(math.log(100) + (0.1 / 0.15) * math.log(27)), -1)
+    sentence = (
+        f"RNN distilled from gpt2 with 100 labels equals RNN on labels with about {about:.0f} in accuracy and at most "
+        "100 in MCC."
+    )
+    assert sentence in page
+    assert sentence in (tmp_path / "table.md").read_text()
+    assert (tmp_path / "figures" / "labels.svg").is_file()
+    assert tables.labels(read_results(params))[0].rows[1] == [
+        "RNN on labels",
+        "60.0 (50.0 to 70.0)",
+        "75.0 (65.0 to 85.0)",
+    ]
