@@ -276,6 +276,8 @@ def _statistics(experiment, verdicts):
                 mcnemar={"b": 60, "c": 40, "p": 0.06, "by_seed": []},
                 p=0.04,
                 p_holm=0.08,
+                p_mcc=0.03,
+                p_mcc_holm=0.06,
                 verdict=verdict,
             )
             claims.append(claim.model_dump(mode="json"))

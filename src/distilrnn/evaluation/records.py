@@ -62,6 +62,8 @@ class Evidence(Record):
     mcnemar: McNemarTests
     p: float
     """Two-sided bootstrap p of no difference in accuracy."""
+    p_mcc: float
+    """The same of no difference in MCC."""
 
 
 class Claim(Evidence):
@@ -79,6 +81,11 @@ class Claim(Evidence):
     p_holm: float = 1.0
     """p after Holm's correction over the family."""
     verdict: Verdict = "undecided"
+    """On the difference in accuracy."""
+    p_mcc_holm: float = 1.0
+    """p_mcc after Holm's correction over the family, by itself."""
+    verdict_mcc: Verdict = "undecided"
+    """On the difference in MCC."""
     decidable: bool = True
     """Whether there are enough resamples for a verdict on any claim of the family."""
 

@@ -13,7 +13,8 @@ resamples both:
 The verdict does not rest on McNemar's test over all pairs of sentence and seed: those are not independent. Where two
 systems are equally good but their seeds scatter (simulated in test_significance.py), that test finds a difference in
 more than a third of the experiments, a bootstrap of the sentences alone in a quarter, and this one in about one of
-twenty, as it should. McNemar's test is reported for each pair of seeds.
+twenty, as it should. McNemar's test is reported for each pair of seeds. For the same reason MCC is tested by this
+bootstrap too, and not by exchanging the answers of two runs at random, which takes the seeds as given.
 
 Shapes: s seeds of one system, n sentences, K classes, r resamples.
 """
@@ -33,6 +34,7 @@ from distilrnn.evaluation.records import (
     McNemarTests,
     SeedPairTest,
     SeedsOfSides,
+    Verdict,
 )
 
 CHUNK = 1000
@@ -164,8 +166,8 @@ def compare(
         seed: of the draws of seeds.
 
     Returns:
-        Differences in accuracy and MCC (first minus second, of the means over seeds) with their intervals, and `p`, of
-        the difference in accuracy; McNemar's test by pair of seeds.
+        Differences in accuracy and MCC (first minus second, of the means over seeds) with their intervals and p;
+        McNemar's test by pair of seeds.
     """
     generator = np.random.default_rng([seed, 1])  # a stream apart from that of the sentences
     resamples = better.resampled_accuracy.shape[1]
@@ -187,26 +189,39 @@ def compare(
             by_seed=[SeedPairTest(better=i, worse=j, **dict(test)) for i, j, test in tests],
         ),
         p=bootstrap_p(accuracies),
+        p_mcc=bootstrap_p(mccs),
     )
 
 
 def holm_verdicts(claims: Sequence[Claim], confidence: float, resamples: int) -> list[Claim]:
-    """The claims with `p_holm` (Holm 1979, over each family by itself), `verdict` and `decidable`, in their order.
+    """The claims with corrected p, verdicts and `decidable`, in their order.
 
-    A claim is decided when p_holm < 1 - confidence: it holds when the difference in accuracy is positive, and fails
-    when it is negative. Otherwise it is undecided.
+    Holm's correction (Holm 1979) is over each family by itself, and over accuracy and MCC by themselves. A claim is
+    decided when the corrected p is below 1 - confidence: it holds when the difference is positive, and fails when it is
+    negative. Otherwise it is undecided.
     """
     corrected: dict[int, Claim] = {}
     for family in dict.fromkeys(claim.family for claim in claims):
-        members = [place for place, claim in enumerate(claims) if claim.family == family]
+        places = [place for place, claim in enumerate(claims) if claim.family == family]
+        members = [claims[place] for place in places]
         decidable = len(members) * 2 / (resamples + 1) < 1 - confidence
-        for place, p_holm in zip(members, holm([claims[place].p for place in members]), strict=True):
-            verdict = "undecided"
-            if p_holm < 1 - confidence:
-                verdict = "holds" if claims[place].difference_accuracy > 0 else "fails"
-            changes = {"p_holm": float(p_holm), "verdict": verdict, "decidable": decidable}
-            corrected[place] = claims[place].model_copy(update=changes)
+        of_accuracy, of_mcc = holm([claim.p for claim in members]), holm([claim.p_mcc for claim in members])
+        for place, claim, p, p_mcc in zip(places, members, of_accuracy, of_mcc, strict=True):
+            changes = {
+                "p_holm": float(p),
+                "verdict": _verdict(claim.difference_accuracy, p, confidence),
+                "p_mcc_holm": float(p_mcc),
+                "verdict_mcc": _verdict(claim.difference_mcc, p_mcc, confidence),
+                "decidable": decidable,
+            }
+            corrected[place] = claim.model_copy(update=changes)
     return [corrected[place] for place in range(len(claims))]
+
+
+def _verdict(difference: float, p: float, confidence: float) -> Verdict:
+    if p >= 1 - confidence:
+        return "undecided"
+    return "holds" if difference > 0 else "fails"
 
 
 def holm(ps: Sequence[float]) -> np.ndarray:

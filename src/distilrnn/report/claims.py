@@ -16,6 +16,13 @@ def effect(claim: Claim) -> str:
     return f"{percent(claim.difference_accuracy, sign='+')} points ({percent(low)} to {percent(high)})"
 
 
+def effect_mcc(claim: Claim) -> str:
+    """The difference in MCC, its interval and p: 'MCC × 100 +20.0 (10.0 to 30.0), p < 0.001'."""
+    low, high = claim.difference_mcc_interval
+    difference = percent(claim.difference_mcc, sign="+")
+    return f"MCC × 100 {difference} ({percent(low)} to {percent(high)}), {p_text(claim.p_mcc_holm)}"
+
+
 def p_text(p: float) -> str:
     """A p value that is never rounded to 0."""
     return "p < 0.001" if p < 0.001 else f"p = {number(p, 3)}"
@@ -38,7 +45,7 @@ def claim_sentence(claim: Claim, names: Mapping[str, str]) -> str:
         notes.append("too few resamples to decide")
     return (
         f"{names[claim.better]} − {names[claim.worse]} on {split_title(claim.split)} = {effect(claim)}, "
-        f"{', '.join(notes)}: {OUTCOMES[claim.verdict]}."
+        f"{', '.join(notes)}: {OUTCOMES[claim.verdict]}; in {effect_mcc(claim)}: {claim.verdict_mcc}."
     )
 
 
@@ -85,7 +92,7 @@ def _gain_sentence(gain: Claim, on_main: Sequence[Claim], names: Mapping[str, st
     lacks = f"its teacher is {percent(abs(points))} points {'better' if points >= 0 else 'worse'}"
     return (
         f"{GAINS[gain.verdict]}: {names[gain.better]} − {names[gain.worse]} = {effect(gain)}, {p_text(gain.p_holm)}, "
-        f"{where(gain.split)}; {lacks}."
+        f"{where(gain.split)}; {effect_mcc(gain)}; {lacks}."
     )
 
 

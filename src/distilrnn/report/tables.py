@@ -62,6 +62,8 @@ def claims(results: Results) -> ReportTable:
             _p(claim.p),
             _p(claim.p_holm),
             claim.verdict,
+            _p(claim.p_mcc_holm),
+            claim.verdict_mcc,
         ]
         for claim in results.claims
     ]
@@ -75,6 +77,8 @@ def claims(results: Results) -> ReportTable:
         "Bootstrap p",
         "after Holm",
         "Verdict",
+        "MCC: p after Holm",
+        "Verdict on MCC",
     ]
     return ReportTable("Each claim, with the evidence", header, rows)
 

@@ -193,7 +193,7 @@ def test_identical_systems_do_not_differ():
     predictions, labels = draw(2, seeds=1)
     found = bootstrap({"a": {0: predictions[0]}, "b": {0: predictions[0]}}, labels, 2, 300, 0)
     evidence = compare(found["a"], found["b"], [(0, 0)], confidence=0.95, seed=0)
-    assert evidence.p == 1
+    assert evidence.p == evidence.p_mcc == 1
     assert evidence.difference_accuracy_interval == evidence.difference_mcc_interval == (0, 0)
 
 
@@ -203,7 +203,7 @@ def test_exchanging_the_sides_changes_only_the_sign():
     found = bootstrap({"a": {0: a[0]}, "b": {0: b[0]}}, labels, 2, 500, 0)
     one = compare(found["a"], found["b"], [(0, 0)], confidence=0.9, seed=0)
     other = compare(found["b"], found["a"], [(0, 0)], confidence=0.9, seed=0)
-    assert other.p == one.p
+    assert (other.p, other.p_mcc) == (one.p, one.p_mcc)
     assert other.difference_mcc == -one.difference_mcc
     assert other.difference_accuracy_interval == pytest.approx(
         tuple(-x for x in one.difference_accuracy_interval[::-1])
@@ -214,7 +214,7 @@ def test_equal_systems_whose_seeds_scatter_are_seldom_told_apart():
     """Two equally good systems, 5 seeds each, 527 sentences, with effects of sentence, seed and their interaction."""
     random = np.random.default_rng(1)
     labels = (np.arange(527) < 0.69 * 527).astype(int)
-    experiments, ours, sentences_only, pooled_mcnemar = 80, 0, 0, 0
+    experiments, ours, of_mcc, sentences_only, pooled_mcnemar = 80, 0, 0, 0, 0
     for number in range(experiments):
         ease = random.normal(1.2, 1.5, 527)
         systems = {}
@@ -223,10 +223,13 @@ def test_equal_systems_whose_seeds_scatter_are_seldom_told_apart():
             systems[name] = one_system(np.where(latent > 0, labels, 1 - labels))
         found = bootstrap(systems, labels, 2, 499, number)
         a, b = found["a"], found["b"]
-        ours += compare(a, b, [(0, 0)], confidence=0.95, seed=number).p < 0.05
+        evidence = compare(a, b, [(0, 0)], confidence=0.95, seed=number)
+        ours += evidence.p < 0.05
+        of_mcc += evidence.p_mcc < 0.05
         sentences_only += bootstrap_p(a.resampled_accuracy.mean(axis=0) - b.resampled_accuracy.mean(axis=0)) < 0.05
         pooled_mcnemar += mcnemar(a.right.ravel(), b.right.ravel()).p < 0.05
     assert ours / experiments <= 0.1
+    assert of_mcc / experiments <= 0.1
     assert sentences_only / experiments > 0.2
     assert pooled_mcnemar / experiments > 0.3
 
@@ -246,6 +249,7 @@ def claim(difference=0.05, p=0.001, **changes):
         "difference_mcc_interval": (0.0, 0.2),
         "mcnemar": {"b": 3, "c": 1, "p": 0.5, "by_seed": []},
         "p": p,
+        "p_mcc": 0.5,
         **changes,
     }
     return Claim.model_validate(values)
@@ -298,3 +302,26 @@ def test_the_controls_do_not_weaken_the_tests_of_the_order():
     assert found[1].p_holm == 0.02
     assert found[1].verdict == "holds"
     assert [c.family for c in found] == ["control", "order", *["control"] * 8]
+
+
+def test_mcc_has_a_test_and_a_verdict_of_its_own():
+    """Where one class is rare, always saying the other is as accurate as a system that finds some of both."""
+    labels = np.array([0] * 60 + [1] * 240)
+    finds = labels.copy()
+    finds[:30], finds[60:90] = 1, 0  # half of the rare class, at the price of as many of the frequent one
+    found = bootstrap({"finds": {0: finds}, "always": {0: np.ones(300, int)}}, labels, 2, 2000, 0)
+    evidence = compare(found["finds"], found["always"], [(0, 0)], confidence=0.95, seed=0)
+    assert evidence.difference_accuracy == 0
+    assert evidence.p > 0.5
+    assert evidence.difference_mcc_interval[0] > 0
+    assert evidence.p_mcc == pytest.approx(2 / 2001)
+    (decided,) = holm_verdicts([Claim.model_validate(claim().model_dump() | dict(evidence))], 0.95, 2000)
+    assert (decided.verdict, decided.verdict_mcc) == ("undecided", "holds")
+
+
+def test_mcc_is_corrected_over_its_family_by_itself():
+    claims = [claim(p=0.9, p_mcc=p) for p in (0.04, 0.001, 0.03, 0.5)]
+    found = holm_verdicts([*claims, claim(p_mcc=0.02, family="control")], 0.95, 10_000)
+    assert [c.p_mcc_holm for c in found] == pytest.approx([0.09, 0.004, 0.09, 0.5, 0.02])
+    assert [c.verdict_mcc for c in found] == ["undecided", "holds", "undecided", "undecided", "holds"]
+    assert holm_verdicts([claim(p_mcc=0.001, difference_mcc=-0.1)], 0.95, 10_000)[0].verdict_mcc == "fails"

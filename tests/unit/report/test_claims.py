@@ -37,6 +37,9 @@ def claim(better="distilgru-gpt2", worse="gru", verdict="holds", difference=0.13
         "difference_mcc_interval": (0.1, 0.3),
         "mcnemar": {"b": 3, "c": 1, "p": 0.5, "by_seed": []},
         "p": 0.0001,
+        "p_mcc": 0.0001,
+        "p_mcc_holm": 0.0004,
+        "verdict_mcc": "holds",
         "p_holm": p_holm,
         "verdict": verdict,
         **changes,
@@ -47,15 +50,16 @@ def claim(better="distilgru-gpt2", worse="gru", verdict="holds", difference=0.13
 def test_the_effect_comes_first():
     assert claim_sentence(claim(), NAMES) == (
         "GRU distilled from gpt2 − GRU on labels on in-domain dev = +13.6 points (11.0 to 16.2), p < 0.001: "
-        "the claim holds."
+        "the claim holds; in MCC × 100 +20.0 (10.0 to 30.0), p < 0.001: holds."
     )
     assert claim_sentence(claim(verdict="fails", difference=-0.053, p_holm=0.0123), NAMES) == (
         "GRU distilled from gpt2 − GRU on labels on in-domain dev = −5.3 points (−7.9 to −2.7), p = 0.012: "
-        "the claim fails."
+        "the claim fails; in MCC × 100 +20.0 (10.0 to 30.0), p < 0.001: holds."
     )
     undecided = claim(verdict="undecided", difference=0.004, p_holm=0.7, split="out_of_domain_dev")
     assert claim_sentence(undecided, NAMES).endswith(
-        "on out-of-domain dev = +0.4 points (−2.2 to 3.0), p = 0.700: undecided."
+        "on out-of-domain dev = +0.4 points (−2.2 to 3.0), p = 0.700: undecided; in MCC × 100 +20.0 (10.0 to 30.0), "
+        "p < 0.001: holds."
     )
 
 
@@ -112,7 +116,7 @@ def test_the_verdict_says_what_distilling_gains_and_lacks():
     first, second, third = verdict_sentences(claims, NAMES, "in_domain_dev")
     assert first == (
         "Distilling pays: GRU distilled from gpt2 − GRU on labels = +13.6 points (11.0 to 16.2), p < 0.001, on the "
-        "in-domain dev set; its teacher is 0.8 points better."
+        "in-domain dev set; MCC × 100 +20.0 (10.0 to 30.0), p < 0.001; its teacher is 0.8 points better."
     )
     assert second == "GRU distilled from gpt2 is not shown to be better than: Linear on labels."
     assert third.startswith("The order ")
