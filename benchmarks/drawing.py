@@ -99,6 +99,80 @@ def draw_growth(results: dict[str, dict[str, Any]], folder: Path) -> None:
     _write(figure, folder / "growth")
 
 
+@matplotlib.rc_context(STYLE)
+def draw_inference(results: dict[str, dict[str, Any]], folder: Path) -> None:
+    """A lone sentence's median time, with its 99th percentile; and sentences a second in large calls."""
+    if "inference" not in results:
+        return
+    systems = results["inference"]["figures"]["systems"]
+    names = list(systems)
+    figure = new_figure(9, 1.2 + 0.3 * len(names))
+    for number, label in enumerate(("ms for a lone sentence (line: to the 99th percentile)", "sentences per second")):
+        axes = figure.add_subplot(1, 2, number + 1)
+        for row, name in enumerate(names):
+            by_threads = systems[name]["threads"]
+            of = by_threads[max(by_threads, key=int)]
+            if number == 0:
+                of = by_threads.get("1", of)
+                middle, high = of["lone_ms_p50"]["median"], of["lone_ms_p99"]["median"]
+            else:
+                count, seconds = max(of["seconds"].items(), key=lambda item: int(item[0]))
+                middle = high = int(count) / seconds["median"]
+            color = VERMILLION if name.startswith("teacher") else BLUE if ", " in name and "TF" not in name else GREEN
+            axes.barh(row, middle, 0.62, color=color, xerr=[[0], [max(high - middle, 0)]], error_kw={"ecolor": BLACK})
+            axes.text(
+                max(high, middle) * 1.1,
+                row,
+                f"{middle:,.2g}" if middle < 100 else f"{middle:,.0f}",
+                va="center",
+                fontsize=8,
+            )
+        axes.set_yticks(range(len(names)), names if number == 0 else [""] * len(names), fontsize=8.5)
+        axes.invert_yaxis()
+        axes.set_xscale("log")
+        axes.margins(x=0.25)
+        axes.set_xlabel(label)
+        axes.grid(visible=False, axis="y")
+    write_title(figure, "From text to probabilities: students (blue), what else one would take (green), teachers (red)")
+    _write(figure, folder / "inference")
+
+
+LENGTH_STYLE = {
+    "train": {"color": VERMILLION, "marker": "^", "linestyle": "-", "label": "teacher training"},
+    "checkpointed": {"color": VERMILLION, "marker": "v", "linestyle": ":", "label": "with checkpointing"},
+    "score": {"color": BLACK, "marker": "D", "linestyle": "--", "label": "teacher scoring"},
+    "student": {"color": GREEN, "marker": "s", "linestyle": "-", "label": "student training"},
+    "predict": {"color": BLUE, "marker": "o", "linestyle": "-.", "label": "student inference"},
+}
+
+
+@matplotlib.rc_context(STYLE)
+def draw_lengths(results: dict[str, dict[str, Any]], folder: Path) -> None:
+    """Microseconds a token, and peak memory, over the length of a text."""
+    if "lengths" not in results:
+        return
+    figures = results["lengths"]["figures"]
+    figure = new_figure(9, 4)
+    for number, label in enumerate(("µs per token", "peak resident memory, MB")):
+        axes = figure.add_subplot(1, 2, number + 1)
+        for work, style in LENGTH_STYLE.items():
+            of = figures["works"][work]
+            values = [one["low"] for one in of["microseconds_per_token"]] if number == 0 else of["peak_mb"]
+            axes.plot(figures["lengths"], values, **style)
+        axes.set_xscale("log", base=2)
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        if number == 0:
+            axes.set_yscale("log")
+            axes.yaxis.set_major_formatter("{x:g}")
+        else:
+            axes.set_ylim(bottom=0)
+        axes.set_xlabel("tokens of a text")
+        axes.set_ylabel(label)
+    write_legend(figure, figure.axes[0], len(LENGTH_STYLE))
+    write_title(figure, "Cost as texts get longer (a Llama of width 256, a GRU of width 128)")
+    _write(figure, folder / "lengths")
+
+
 def _write(figure: Figure, path: Path) -> None:
     figure = fix_layout(figure)
     for suffix in ("png", "svg"):

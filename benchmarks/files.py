@@ -3,6 +3,7 @@
 from itertools import cycle, islice
 from pathlib import Path
 
+import numpy as np
 import torch
 from tokenizers import Tokenizer
 from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
@@ -10,6 +11,9 @@ from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
 from benchmarks.data import END_OF_TEXT, VOCABULARY
 from benchmarks.ours import gpt2
 from benchmarks.sizes import Sizes
+from distilrnn.artifacts.logits import FILE
+from distilrnn.artifacts.tensors import streamed_tensors
+from distilrnn.artifacts.transfer import read_pool, shard_name
 from distilrnn.data.corpus import Example, iterate_split
 from distilrnn.data.encoded import read_summary
 from distilrnn.data.grammar import generate
@@ -54,6 +58,24 @@ def write_rows(folder: Path, examples: list[Example], count: int, numbered: bool
                 again = numbered or number >= len(examples)
                 text = f"{e.sentence} {number // len(examples)}" if again else e.sentence
                 file.write(Example(e.source, e.label, e.mark, text).line())
+
+
+def write_sentences(path: Path, examples: list[Example], count: int) -> None:
+    """So many sentences, one a line: the given ones again and again, each with a number."""
+    with path.open("w", encoding="utf-8") as file:
+        for number, e in enumerate(islice(cycle(examples), count)):
+            file.write(f"{e.sentence} {number // len(examples)}\n")
+
+
+def write_pool_logits(folder: Path, pool: Path, tokens: Path) -> None:
+    """Random logits of all sentences of a pool, as a single shard."""
+    record, summary = read_pool(pool), read_summary(tokens)
+    header = {"pool_hash": record.hash, "first_row": 0, "classes": summary["classes"]}
+    shape = record.counts.sentences, len(summary["classes"])
+    random = np.random.default_rng(0)
+    shard = folder / shard_name(1, 1) / FILE
+    with streamed_tensors(shard, "transfer-logits", {"logits": (np.dtype(np.float32), shape)}, header) as arrays:
+        random.standard_normal(out=arrays["logits"], dtype=np.float32)
 
 
 def write_base(folder: Path, sizes: Sizes, tokenizer: Tokenizer) -> None:

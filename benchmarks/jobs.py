@@ -1,5 +1,6 @@
 """Topics start, jobs, memory and growth: the scripts as the rules run them, each a process of its own."""
 
+import json
 import statistics
 import sys
 import time
@@ -159,12 +160,34 @@ def measure_memory(place: Place, sizes: Sizes) -> dict:
     where = ["--base", base, "--tokens", tokens, "--output", place.folder / "teacher", "--validation", "dev"]
     words = [sys.executable, SCRIPTS / "teacher.py", *where, "--epochs", "1", "--threads", str(place.threads)]
     teacher = run(words, place.threads, place.folder)
+    pools = {count: _with_pool(place, len(place.examples), count) for count in sizes.pools}
     return {
+        "pool_sentences": list(pools),
+        "student_job_with_pool_mb": [peak for peak, _ in pools.values()],
+        "student_job_with_pool_seconds": [took for _, took in pools.values()],
         "student_job_mb": student.peak_mb,
         "student_job_sentences": count,
         "teacher_job_mb": teacher.peak_mb,
         "teacher_job_sentences": sizes.job_sentences,
     }
+
+
+def _with_pool(place: Place, labelled: int, count: int) -> tuple[float, float]:
+    """Peak memory and seconds of an epoch of a small student on so many unlabelled sentences more.
+
+    What the teacher says of them is made up: it changes neither.
+    """
+    pool, tokens, logits = (place.folder / name / f"pool{count}" for name in ("pool", "pool_tokens", "pool_logits"))
+    text = place.folder / f"pool{count}.txt"
+    files.write_sentences(text, place.examples, count)
+    corpus, labelled_tokens = place.folder / f"corpus{labelled}", place.folder / f"tokens{labelled}"
+    source = json.dumps({"kind": "text", "files": str(text)})
+    script("transfer", "--source-json", source, "--corpus", corpus, "--output", pool)
+    script("transfer_tokens", "--pool", pool, "--tokens", labelled_tokens, "--output", tokens)
+    files.write_pool_logits(logits, pool, labelled_tokens)
+    names = ("--pool", str(pool), "--pool-tokens", str(tokens), "--pool-logits", str(logits))
+    ended = place.student(labelled, *SMALL_STUDENT, *names)
+    return ended.peak_mb, ended.seconds
 
 
 def measure_growth(place: Place, sizes: Sizes) -> dict:

@@ -1,4 +1,4 @@
-"""Run a command; write its seconds and its peak resident memory to a file: `python peak.py FILE COMMAND...`.
+"""Run a command; write its seconds, those of a core, and its peak memory: `python peak.py FILE COMMAND...`.
 
 A process of its own, and a small one: a child's peak as Linux counts it begins at that of the process that started it.
 """
@@ -17,7 +17,9 @@ def main(file: str, *command: str) -> int:
     process = subprocess.Popen(command)
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - started
-    Path(file).write_text(json.dumps({"seconds": seconds, "peak_mb": usage.ru_maxrss * 1024 / 1e6}))
+    cpu_seconds, peak_mb = usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6
+    found = {"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mb": peak_mb}
+    Path(file).write_text(json.dumps(found))
     return os.waitstatus_to_exitcode(status)
 
 

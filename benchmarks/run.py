@@ -15,7 +15,10 @@ from benchmarks.sizes import TINY, Sizes
 from benchmarks.timing import RESULTS, write_result
 from distilrnn.artifacts.files import read_json
 
-TOPICS = ("teacher", "distil", "baseline", "start", "jobs", "memory", "growth")
+TOPICS = (
+    *("teacher", "distil", "baseline", "scoring", "kernels"),
+    *("inference", "start", "jobs", "memory", "growth", "lengths"),
+)
 """Each is measured alone, and becomes results/<topic>.json."""
 
 
@@ -23,7 +26,7 @@ def measure(
     topics: list[str], cola: Path | None, tokenizer: Path | None, threads: int, sizes: Sizes, output: Path
 ) -> dict[str, dict]:
     """Measure some topics and write each one's results; returns them by topic."""
-    from benchmarks import data, jobs, models
+    from benchmarks import data, inference, jobs, kernels, lengths, models, scoring
 
     console = Console(highlight=False)
     real = cola is not None and tokenizer is not None
@@ -38,12 +41,16 @@ def measure(
         "teacher": models.measure_teacher,
         "distil": models.measure_distil,
         "baseline": models.measure_baseline,
+        "scoring": scoring.measure_scoring,
+        "kernels": kernels.measure_kernels,
     }
     as_jobs: dict[str, Callable[[Any, Sizes], dict]] = {
         "start": jobs.measure_start,
         "jobs": jobs.measure_jobs,
         "memory": jobs.measure_memory,
         "growth": jobs.measure_growth,
+        "lengths": lengths.measure_lengths,
+        "inference": inference.measure_inference,
     }
     results = {}
     with TemporaryDirectory() as folder:
@@ -71,6 +78,7 @@ Line = tuple[str, str, str]
 
 def rows(results: dict[str, dict]) -> Iterator[Line]:
     """A line for each figure."""
+    from benchmarks import inference, kernels, lengths, scoring
     from benchmarks.drawing import ratios
 
     for topic in ("teacher", "distil", "baseline"):
@@ -81,6 +89,9 @@ def rows(results: dict[str, dict]) -> Iterator[Line]:
     for topic in ("start", "jobs", "memory", "growth"):
         if topic in results:
             yield from LINES[topic](results[topic]["figures"])
+    for topic, module in (("scoring", scoring), ("kernels", kernels), ("inference", inference), ("lengths", lengths)):
+        if topic in results:
+            yield from module.rows(results[topic]["figures"])
 
 
 def _line(name: str, value: dict, unit: str, digits: int = 1) -> Line:
@@ -125,6 +136,8 @@ def _jobs_lines(figures: dict) -> Iterator[Line]:
 def _memory_lines(figures: dict) -> Iterator[Line]:
     yield "student job: peak memory", f"{figures['student_job_mb']:,.0f} MB", ""
     yield "teacher job: peak memory", f"{figures['teacher_job_mb']:,.0f} MB", ""
+    for count, peak in zip(figures["pool_sentences"], figures["student_job_with_pool_mb"], strict=True):
+        yield f"student job with {count:,} unlabelled sentences: peak memory", f"{peak:,.0f} MB", ""
 
 
 def _growth_lines(figures: dict) -> Iterator[Line]:
@@ -158,7 +171,7 @@ def main(
     tiny: Annotated[bool, typer.Option("--tiny", help="Sizes that only show that the code runs.")] = False,
 ) -> None:
     """Measure this package beside the textbook and Trainer + peft."""
-    from benchmarks.drawing import draw_growth, draw_ratios
+    from benchmarks.drawing import draw_growth, draw_inference, draw_lengths, draw_ratios
     from distilrnn.errors import InputError
 
     unknown = [topic for topic in topics if topic not in TOPICS]
@@ -169,6 +182,8 @@ def main(
     results = recorded(output)
     draw_ratios(results, output)
     draw_growth(results, output)
+    draw_inference(results, output)
+    draw_lengths(results, output)
     table = Table("", "median", "range or memory", caption=f"{time.perf_counter() - started:.0f} s in all")
     for row in rows(results):
         table.add_row(*row)

@@ -26,6 +26,22 @@ class Sizes:
     job_sentences: int = 256
     """Sentences of the teacher job whose memory is measured."""
     growth: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)
+    asked: tuple[int, ...] = (1_000, 100_000)
+    """Sentences that a system is asked at once."""
+    asked_alone: int = 1_000
+    """Sentences that it is asked one by one."""
+    teacher_asked: tuple[int, ...] = (256,)
+    teacher_asked_alone: int = 50
+    pools: tuple[int, ...] = (100_000, 1_000_000)
+    """Unlabelled sentences that a student learns from, where its memory is measured."""
+    lengths: tuple[int, ...] = (8, 32, 128, 512, 2_048, 4_096)
+    """Tokens of a text."""
+    length_tokens: int = 16_384
+    """Tokens of all texts of a length."""
+    kernel_sentences: int = 64
+    """Sentences of the step that is timed with and without a kernel."""
+    kernel_repeats: int = 7
+    tiny: bool = False
 
 
 TINY = Sizes(
@@ -44,4 +60,14 @@ TINY = Sizes(
     student_jobs=2,
     job_sentences=40,
     growth=(150, 300),
+    asked=(20, 60),
+    asked_alone=10,
+    teacher_asked=(8,),
+    teacher_asked_alone=2,
+    pools=(200, 400),
+    lengths=(8, 32),
+    length_tokens=256,
+    kernel_sentences=16,
+    kernel_repeats=2,
+    tiny=True,
 )

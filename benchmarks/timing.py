@@ -74,20 +74,27 @@ class Ended:
     """A command that has ended well."""
 
     seconds: float
+    cpu_seconds: float
+    """Of all its threads: what another process on the machine changes little."""
     peak_mb: float
     """Most memory that it had resident, in 10^6 bytes; its own children not counted."""
     output: str
 
 
-def run(command: Sequence[str | Path], threads: int | None = None, cwd: Path = ROOT) -> Ended:
-    """Run a command to its end.
+def run(
+    command: Sequence[str | Path],
+    threads: int | None = None,
+    cwd: Path = ROOT,
+    environment: Mapping[str, str] | None = None,
+) -> Ended:
+    """Run a command to its end, with `environment` added to this process's own.
 
     Raises:
         RuntimeError: it failed; the message holds what it said.
     """
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "HF_HUB_OFFLINE": "1"}
+    given = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "HF_HUB_OFFLINE": "1", **(environment or {})}
     if threads is not None:
-        environment["OMP_NUM_THREADS"] = str(threads)
+        given["OMP_NUM_THREADS"] = str(threads)
     with TemporaryDirectory() as folder:
         file = Path(folder) / "peak.json"
         words = [sys.executable, ROOT / "benchmarks" / "peak.py", file, *command]
@@ -97,7 +104,7 @@ def run(command: Sequence[str | Path], threads: int | None = None, cwd: Path = R
             stderr=subprocess.STDOUT,
             text=True,
             cwd=cwd,
-            env=environment,
+            env=given,
         )
         if done.returncode:
             said = done.stdout[-2000:]

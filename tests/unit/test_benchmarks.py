@@ -10,15 +10,22 @@ import torch
 from benchmarks import gpu, textbook
 from benchmarks.apart import Apart
 from benchmarks.data import END_OF_TEXT, stand_in
+from benchmarks.files import sentences_to_repeat
+from benchmarks.inference import FORMS, NO_FASTTEXT, make_students, sentences
 from benchmarks.ours import arithmetic, our_student, our_teacher
-from benchmarks.run import TOPICS, measure, rows
+from benchmarks.run import measure, rows
+from benchmarks.scoring import PAD, SHAPES, OurScorer, PlainScorer
+from benchmarks.shapes import STUDENTS
 from benchmarks.sizes import TINY
 from benchmarks.timing import ROOT, ratio, run, spread
 from transformers import GPT2Config
 
 from distilrnn.artifacts.files import read_json
+from distilrnn.models.kernels import KERNELS
 from distilrnn.models.lora import linear_layers
 from distilrnn.runtime.device import Device
+from distilrnn.training.batch import EncodedDataset
+from distilrnn.training.predict import predict_logits
 
 CPU = Device("cpu", "fp32", 1)
 
@@ -48,14 +55,75 @@ def test_the_gpu_benchmark_runs_on_a_cpu_at_tiny_size():
 
 @pytest.mark.slow
 def test_jobs_run_and_are_written(tmp_path):
-    from benchmarks.drawing import draw_growth
+    from benchmarks.drawing import draw_growth, draw_lengths
 
-    topics = [topic for topic in TOPICS if topic not in ("teacher", "distil", "baseline")]
-    results = measure(topics, None, None, 1, TINY, tmp_path)
-    assert {name for name, *_ in rows(results)} >= {"student job: launch to first step", "student job: peak memory"}
+    results = measure(["start", "jobs", "memory", "growth", "lengths"], None, None, 1, TINY, tmp_path)
+    assert {name for name, *_ in rows(results)} >= {
+        "student job: launch to first step",
+        "student job: peak memory",
+        "student job with 400 unlabelled sentences: peak memory",
+        "student inference, texts of 32 tokens",
+    }
     assert all(50 < peak < 2000 for peak in results["growth"]["figures"]["student"]["peak_mb"])
-    draw_growth(results, tmp_path)
-    assert (tmp_path / "growth.png").stat().st_size > 10_000
+    assert all(50 < peak < 2000 for peak in results["memory"]["figures"]["student_job_with_pool_mb"])
+    for draw, name in ((draw_growth, "growth"), (draw_lengths, "lengths")):
+        draw(results, tmp_path)
+        assert (tmp_path / f"{name}.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_inference_is_measured_for_every_system_and_form(tmp_path):
+    from benchmarks.drawing import draw_inference
+
+    results = measure(["inference"], None, None, 1, TINY, tmp_path)
+    figures = results["inference"]["figures"]
+    students = {f"{name}, {form}" for name in STUDENTS for form in FORMS}
+    others = {"TF-IDF, linear", "teacher MiniLM", "teacher GPT-2", "teacher Gemma 3 270M"}
+    assert set(figures["systems"]) - {"fastText"} == students | others
+    assert figures["fastText"] in ("measured", NO_FASTTEXT)
+    assert set(figures["command"]) == {f"{name}, {form}" for name in STUDENTS for form in ("numpy", "ONNX fp32")}
+    assert {"distilrnn predict, demo, numpy: cold start", "cola, ONNX int8, 1 thread: a lone sentence"} <= {
+        name for name, *_ in rows(results)
+    }
+    draw_inference(results, tmp_path)
+    assert (tmp_path / "inference.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_kernels_and_scoring_are_measured_for_all(tmp_path):
+    results = measure(["kernels", "scoring"], None, None, 1, TINY, tmp_path)
+    for kernels in results["kernels"]["figures"]["saved"].values():
+        assert set(kernels) == set(KERNELS)
+    assert set(results["scoring"]["figures"]["shapes"]) == set(SHAPES)
+    assert len(list(rows(results))) >= 2 * len(KERNELS) + 3 * len(SHAPES)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_scoring_is_the_same_work_as_plain_transformers(shape):
+    """The same body: ours in batches of like length without a mask, and plain ones with it, say the same."""
+    data = stand_in(30)
+    ours, plain = OurScorer(shape, data, TINY, 1, "fp32"), PlainScorer(shape, data, TINY, 1, "fp32")
+    plain.body, plain.head = ours.teacher.body, ours.teacher.head
+    rows = ours.data.rows
+    found = predict_logits(ours.teacher, EncodedDataset(ours.data.tokens, PAD), 8, CPU, 100)
+    np.testing.assert_allclose(found, plain._pass(rows), rtol=0, atol=1e-4)
+
+
+def test_an_int8_student_of_30000_types_cut_to_what_was_seen_is_below_2_mb(tmp_path):
+    """With its tokenizer, for each of the recorded experiments' shapes."""
+    texts = [example.sentence for example in sentences_to_repeat(None)]
+    for folder in make_students(tmp_path, texts).values():
+        made = read_json(folder / "export.json")
+        assert made["vocabulary"] == 30_000 > made["vectors"] > 100
+        assert sum((folder / name).stat().st_size for name in ("student.int8.onnx", "tokenizer.json")) < 2e6
+
+
+def test_what_is_asked_has_the_words_of_the_corpus_in_another_order():
+    examples = sentences_to_repeat(None)[:50]
+    asked = sentences(examples, 120)
+    assert asked[:50] == [example.sentence for example in examples]
+    assert [sorted(text.split()) for text in asked[50:100]] == [sorted(text.split()) for text in asked[:50]]
+    assert len(set(asked)) > 100
 
 
 def test_a_process_is_charged_its_own_memory_alone():
