@@ -82,7 +82,8 @@ def main(kind: str, path: str, file: str, threads: str, repeats: str, lone: str,
     started = time.perf_counter()
     ask = KINDS[kind](path, int(threads), sentences)
     ask(sentences[:1])
-    found: dict[str, Any] = {"load_seconds": time.perf_counter() - started, "lone_ms": [], "seconds": {}}
+    found: dict[str, Any] = {"load_seconds": time.perf_counter() - started, "lone_ms": []}
+    found |= {"seconds": {}, "cpu_seconds": {}}
     for sentence in sentences[:WARM_UP]:
         ask([sentence])
     for number in range(int(lone)):
@@ -91,12 +92,12 @@ def main(kind: str, path: str, file: str, threads: str, repeats: str, lone: str,
         ask([one])
         found["lone_ms"].append(1000 * (time.perf_counter() - started))
     for count in counts:
-        times = []
+        found["seconds"][count], found["cpu_seconds"][count] = [], []
         for _ in range(int(repeats)):
-            started = time.perf_counter()
+            started, of_cores = time.perf_counter(), time.process_time()
             ask(sentences[: int(count)])
-            times.append(time.perf_counter() - started)
-        found["seconds"][count] = times
+            found["seconds"][count].append(time.perf_counter() - started)
+            found["cpu_seconds"][count].append(time.process_time() - of_cores)
     print(json.dumps(found))
 
 

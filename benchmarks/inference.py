@@ -176,9 +176,9 @@ def _summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "lone_ms_p50": spread([float(np.percentile(one["lone_ms"], 50)) for one in runs]),
         "lone_ms_p99": spread([float(np.percentile(one["lone_ms"], 99)) for one in runs]),
-        "seconds": {
-            count: spread([seconds for one in runs for seconds in one["seconds"][count]])
-            for count in runs[0]["seconds"]
+        **{
+            key: {count: spread([value for one in runs for value in one[key][count]]) for count in runs[0][key]}
+            for key in ("seconds", "cpu_seconds")
         },
         "load_seconds": spread([one["load_seconds"] for one in runs]),
         "peak_mb": spread([one["peak_mb"] for one in runs]),
@@ -211,7 +211,10 @@ def rows(figures: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
                 f"{alone['low']:.3f} to {alone['high']:.3f}",
             )
             count, seconds = max(of["seconds"].items(), key=lambda item: int(item[0]))
-            range_ = f"{seconds['low']:.2f} to {seconds['high']:.2f} s; {of['peak_mb']['median']:.0f} MB"
+            range_ = (
+                f"{seconds['low']:.2f} to {seconds['high']:.2f} s, {of['cpu_seconds'][count]['low']:.2f} of a core; "
+                f"{of['peak_mb']['median']:.0f} MB"
+            )
             yield f"{label}: {int(count):,} sentences", f"{seconds['median']:.2f} s", range_
     for name, of in figures["command"].items():
         cold, whole = of["cold_start_seconds"], of["file_seconds"]
