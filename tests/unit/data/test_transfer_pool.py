@@ -1,5 +1,7 @@
 """Pools: normalised, each sentence once, none of those that evaluation stands on, bounded, the same each time."""
 
+import subprocess
+import sys
 import unicodedata
 
 import numpy as np
@@ -129,3 +131,33 @@ def test_a_normalised_sentence_fits_a_line_and_stays_as_it_is(text):
     assert (
         leak_key(sentence) == leak_key(f"  {sentence.upper()} ") or "ß" in text or sentence.upper().lower() != sentence
     )
+
+
+READ_AND_SAY_THE_PEAK = """
+import resource, sys
+from pathlib import Path
+from distilrnn.data.transfer.pool import Excluded, PoolWriter
+from distilrnn.data.transfer.text import read_text
+from distilrnn.params.transfer import TextSource
+
+nothing = frozenset()
+writer = PoolWriter(Excluded(nothing, nothing, nothing), 0, None)
+writer.write(Path(sys.argv[2]), read_text(TextSource(kind="text", files=(sys.argv[1],))))
+print(writer.counts.sentences, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+@pytest.mark.slow
+def test_a_large_file_of_long_lines_is_streamed(tmp_path):
+    """Two files of lines of 4 kB, 20 and 200 MB, in a process each: the larger one takes a chunk more at most."""
+    peaks = {}
+    for megabytes in (20, 200):
+        file, lines = tmp_path / f"{megabytes}.txt", megabytes * 250
+        with file.open("w") as text:
+            text.writelines(f"{number} {'sparse ' * 570}\n" for number in range(lines))
+        assert file.stat().st_size >= megabytes * 990_000
+        command = [sys.executable, "-c", READ_AND_SAY_THE_PEAK, file, tmp_path / f"pool{megabytes}"]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        sentences, peaks[megabytes] = map(int, done.stdout.split())
+        assert sentences == lines
+    assert peaks[200] - peaks[20] < 60

@@ -57,6 +57,14 @@ BAD = {
     "no epochs": ({"teachers__big__training__epochs": 0}, r"training\.epochs: is 0: "),
     "temperature 0": ({"students__rnn__distil__temperature": 0}, r"distil\.temperature: is 0: .*greater than 0"),
     "label weight over 1": ({"students__rnn__distil__label_weight": 2}, r"distil\.label_weight: is 2: "),
+    "source that is not defined": (
+        {"students__rnn__transfer": ["webtext"]},
+        r"students\.rnn\.transfer names 'webtext', which transfer\.sources does not have: there is none",
+    ),
+    "no copies": (
+        {"transfer": {"sources": {"changed": {"kind": "augment", "copies": 0}}}},
+        r"transfer\.sources\.changed.*copies: is 0: .*greater than or equal to 1",
+    ),
     "unknown section": ({"teacher": {}}, r": teacher: unknown parameter: remove it or check its spelling"),
     "unknown key": ({"students__rnn__model__hiden": 3}, r"students\.rnn\.model\.hiden: unknown parameter"),
     "repeated seeds": ({"seeds": [1, 2, 1]}, r": seeds: seeds \[1, 2, 1\] repeat: name each seed once"),

@@ -305,3 +305,22 @@ def test_the_comparison_is_of_all_labels_and_each_number_has_its_own_choice(tmp_
         None: "tiny/rank=2", 30: "tiny/rank=4,labels=30", 10: "tiny/rank=2,labels=10"
     }  # fmt: skip
     assert all(system.labels == number for number, systems in chosen.items() for system in systems)
+
+
+def test_lists_of_sources_are_compared_and_none_is_one_of_them():
+    sources = {"own": {"kind": "text", "files": ["own.txt"]}, "changed": {"kind": "augment"}}
+    made = experiment(
+        student={"transfer": [[], ["own"], ["own", "changed"]], "distil": {"temperature": [1, 4]}},
+        transfer={"sources": sources},
+    )
+    assert {name: student.transfer for name, student in made.students.items() if "temperature=1" in name} == {
+        "rnn/temperature=1,transfer=none": (),
+        "rnn/temperature=1,transfer=own": ("own",),
+        "rnn/temperature=1,transfer=own+changed": ("own", "changed"),
+    }
+    assert len(made.students) == 6
+    assert list(made.baselines) == ["rnn"]
+    one = experiment(student={"transfer": ["own", "changed"]}, transfer={"sources": sources})
+    assert list(one.students) == ["rnn"]
+    with pytest.raises(InputError, match=r"students\.rnn/transfer=else\.transfer names 'else'"):
+        experiment(student={"transfer": [["own"], ["else"]]}, transfer={"sources": sources})

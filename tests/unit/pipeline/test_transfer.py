@@ -38,7 +38,9 @@ from distilrnn.pipeline.student import train_student
 from distilrnn.pipeline.transfer import Material, build_pool
 from distilrnn.pipeline.transfer_logits import compute_transfer_logits
 from distilrnn.pipeline.transfer_tokens import tokenize_pool
+from distilrnn.training import resume
 from distilrnn.training.distillation import distil_objective
+from distilrnn.training.progress import TrainingProgress
 from distilrnn.training.transfer import balanced, with_pools
 from tiny import MODEL, SELECTION, STUDYING
 
@@ -396,3 +398,39 @@ def test_what_the_report_says_of_a_pool_is_what_the_teacher_says(tiny, pools, tm
         assert answer.answer == classes[probabilities.argmax()]
         assert answer.probability == pytest.approx(probabilities.max(), abs=1e-5)
     assert own == summarise_pools(experiment, tmp_path, [teacher], classes)[0]
+
+
+class Stop(Exception):
+    """Stands for a kill."""
+
+
+@pytest.mark.parametrize("stops", [[8], [3, 14], [10]])
+def test_a_student_of_a_pool_stopped_between_two_validations_ends_with_the_same_bytes(
+    tiny, pools, workplace, monkeypatch, capsys, stops
+):
+    """120 sentences are 8 steps an epoch; validated after every 5."""
+    monkeypatch.setattr(resume, "MINUTES", 0)
+    training = STUDYING.model_copy(update={"validate_every": 5, "patience": 3})
+    whole = study(tiny, workplace / "whole", inputs(pools, "more", shards=3), training)
+    for stop in stops:
+        with monkeypatch.context() as patch:
+            steps = []
+            step = TrainingProgress.step
+
+            def stopping(self, *arguments, stop=stop, steps=steps, step=step):
+                steps.append(None)
+                if len(steps) == stop:
+                    raise Stop
+                return step(self, *arguments)
+
+            patch.setattr(TrainingProgress, "step", stopping)
+            with pytest.raises(Stop):
+                study(tiny, workplace / "out", inputs(pools, "more", shards=3), training)
+        assert not list((workplace / "out").glob("*"))
+    capsys.readouterr()
+    out = study(tiny, workplace / "out", inputs(pools, "more", shards=3), training)
+    assert "going on from epoch" in capsys.readouterr().out
+    for name in ("student.safetensors", "logits.safetensors", "curves.csv"):
+        assert (out / name).read_bytes() == (whole / name).read_bytes()
+    steps = [int(line.split(",")[1]) for line in (out / "curves.csv").read_text().splitlines()[1:]]
+    assert steps[:4] == [5, 10, 15, 20]

@@ -19,6 +19,7 @@ from distilrnn.artifacts.transfer import KEYS_FILE, SENTENCES_FILE, PoolCounts
 from distilrnn.data.transfer.keys import duplicate_key, leak_key, normalise, ranks
 
 CHUNK = 1 << 18
+CHARACTERS = 1 << 24
 """Sentences between two looks at which of them are within the bound."""
 LONGEST = 1 << 16
 """Characters: more is no sentence."""
@@ -59,13 +60,16 @@ class PoolWriter:
         keys = array("Q")
         limit = np.uint64(2**64 - 1)
         chunk: list[tuple[int, str]] = []
+        characters = 0
         for text in sentences:
             sentence = self._usable(text)
             if sentence is not None:
                 chunk.append((duplicate_key(sentence), sentence))
-            if len(chunk) == CHUNK:
+                characters += len(sentence)
+            if len(chunk) == CHUNK or characters >= CHARACTERS:
                 limit = self._add(chunk, keys, candidates, limit)
                 chunk.clear()
+                characters = 0
         limit = self._add(chunk, keys, candidates, limit)
         kept = self._kept(np.frombuffer(keys, np.uint64), limit)
         self.counts.sentences = int(kept.sum())

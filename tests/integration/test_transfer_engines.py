@@ -1,0 +1,85 @@
+"""Transfer sets and fewer labels through real Snakemake and DVC."""
+
+import re
+
+import pytest
+
+from workflow_repository import PARAMS, new_repository
+
+pytestmark = pytest.mark.slow
+
+MORE = {"kind": "corpus", "sentences": 40}
+TEACHER = "tiny/seed0"
+
+
+def with_sources(**sources):
+    return PARAMS | {
+        "transfer": {"shards": 2, "sources": sources},
+        "students": {"rnn": {"tokenizer": "tiny", "transfer": ["more"]}},
+    }
+
+
+def shards_of(source, teacher=TEACHER):
+    return {f"demo/logits/transfer/{source}/{teacher}/shard{shard}-of-2" for shard in (1, 2)}
+
+
+def test_a_second_source_is_scored_alone_and_the_linear_classifier_reads_both(tmp_path):
+    repository = new_repository(tmp_path / "repository")
+    repository.set_params(with_sources(more=MORE))
+    repository.snakemake()
+    assert shards_of("more") | {"demo/students/rnn/tiny/seed0"} <= repository.ran()
+
+    repository.set_params(with_sources(more=MORE, changed={"kind": "augment", "of": ["train"]}))
+    planned = repository.snakemake("--dry-run", "--printshellcmds").output
+    (command,) = re.findall(r"^.*scripts/linear\.py .*$", planned, re.MULTILINE)
+    for words in (
+        "--teacher-logits results/demo/logits/tiny/seed0/logits.safetensors",
+        "--pool results/demo/transfer/more --pool results/demo/transfer/changed",
+        "--pool-logits results/demo/logits/transfer/more/tiny/seed0",
+        "--pool-logits results/demo/logits/transfer/changed/tiny/seed0",
+        "--shards 2",
+    ):
+        assert words in command
+    repository.snakemake()
+    made = {run for run in repository.ran() if run.startswith("demo/")}
+    assert made == shards_of("changed") | {
+        "demo/transfer/changed",
+        "demo/transfer_tokens/changed/tiny",
+        "demo/linear/tiny/seed0",
+    }
+    repository.distilrnn("sync")
+    assert repository.agree()
+
+
+def test_transfer_sets_and_fewer_labels_through_dvc(tmp_path):
+    repository = new_repository(tmp_path / "repository")
+    repository.set_params(with_sources(more=MORE))
+    repository.dvc("repro")
+    assert shards_of("more") | {"demo/transfer/more", "demo/students/rnn/tiny/seed0"} <= repository.ran()
+    assert repository.agree()
+
+    repository.set_params(with_sources(more=MORE) | {"labels": {"sentences": [30]}})
+    repository.dvc("repro")
+    few = {
+        "demo/teachers/tiny/labels=30/seed0",
+        "demo/students/rnn/labels=30/tiny/labels=30/seed0",
+        "demo/baselines/rnn/labels=30/seed0",
+        "demo/linear/labels/labels=30/seed0",
+        "demo/linear/tiny/labels=30/seed0",
+        *shards_of("more", "tiny/labels=30/seed0"),
+    }
+    assert few <= repository.ran()
+    assert repository.agree()
+
+
+def test_no_copies_are_refused_by_both_engines_in_one_sentence(tmp_path):
+    repository = new_repository(tmp_path / "repository")
+    repository.set_params(with_sources(more={"kind": "augment", "of": ["train"], "copies": 0}))
+    said = [
+        repository.snakemake(code=2).output,
+        repository.distilrnn("make", "transfer", "more", code=2).output,
+    ]
+    for output in said:
+        assert "params.yaml: transfer.sources.more.augment.copies: is 0: " in output
+        assert len(output.splitlines()) == 1
+    assert not (repository.path / "results").exists()
