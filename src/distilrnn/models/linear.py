@@ -10,7 +10,7 @@ Shapes: n sentences, K classes, F features; of two classes only the second has a
 import json
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +85,10 @@ class LinearClassifier:
     def parameters(self) -> int:
         """Weights and biases."""
         return self.weights.size + self.bias.size
+
+    def with_biases(self, biases: np.ndarray) -> "LinearClassifier":
+        """The same with a number, float32 [K], added to each class's logit; the first is 0."""
+        return replace(self, bias=self.bias + (biases[1:] if len(self.bias) == 1 else biases))
 
     def logits(self, sentences: Sequence[str], batch_size: int = PREDICT_BATCH) -> np.ndarray:
         """float32 [n, K]; of two classes the first has 0."""

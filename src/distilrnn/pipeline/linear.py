@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.special import softmax
+from scipy.special import log_softmax, softmax
 
 from distilrnn.artifacts.files import file_hash, require_equal, write_json
 from distilrnn.artifacts.logits import FILE, average, load_logits, written_logits
@@ -16,11 +16,13 @@ from distilrnn.data.corpus import read_split, read_summary
 from distilrnn.data.holdout import split_holdout
 from distilrnn.errors import InputError
 from distilrnn.evaluation.confidence import HEADER_KEY, confidence_quantiles, confidences
+from distilrnn.evaluation.confusion import accuracy, confusion, macro_f1, mcc
 from distilrnn.models.linear import Features, LinearClassifier, fit_weights, save_linear
 from distilrnn.params.common import SelectionParams
 from distilrnn.params.labels import ALL_LABELS, LabelBudget
 from distilrnn.params.linear import LinearParams
 from distilrnn.params.splits import DEV, HELD_OUT, TRAIN, evaluation_splits
+from distilrnn.training.threshold import tune_biases
 
 
 @dataclass(frozen=True)
@@ -98,16 +100,23 @@ def train_linear(
         learned = [*sentences, *(sentence for pool, _ in pools for sentence in pool)]
         targets = softmax(np.concatenate([teacher.labelled(summary)[rows], *(logits for _, logits in pools)]), axis=1)
     features = Features.fitted(learned, params)
-    model, c, accuracy = _fit_best(
+    of_validation = np.array([example.label for example in validation])
+    model, c = _fit_best(
         classes,
         features,
         learned,
         targets,
         [example.sentence for example in validation],
-        np.array([example.label for example in validation]),
+        of_validation,
         sorted(params.c),
     )
     held_out = model.logits([example.sentence for example in validation])
+    threshold = None
+    if selection.threshold == "tuned":
+        tuned = tune_biases(held_out, of_validation, selection.decision_metric)
+        model = model.with_biases(tuned.biases)
+        held_out = model.logits([example.sentence for example in validation])
+        threshold = tuned.record()
     seconds = time.monotonic() - started
     header = {
         "kind_of_system": "linear",
@@ -137,7 +146,8 @@ def train_linear(
         "c": c,
         "validation": selection.validation,
         "train": {"accuracy": float((model.logits(sentences).argmax(axis=1) == labels[rows]).mean())},
-        "validation_at_best": {"accuracy": accuracy},
+        "validation_at_best": _measured(held_out, of_validation),
+        **({} if threshold is None else {"threshold": threshold}),
         "parameters": {"total": model.parameters, "trainable": model.parameters},
         "seconds": round(seconds, 3),
         "corpus_hash": summary["hash"],
@@ -155,11 +165,24 @@ def _fit_best(
     validation: list[str],
     labels: np.ndarray,
     strengths: list[float],
-) -> tuple[LinearClassifier, float, float]:
-    """The classifier of the C that is most accurate on validation, that C, and the accuracy (0 to 1)."""
+) -> tuple[LinearClassifier, float]:
+    """The classifier of the C that is most accurate on validation, and that C."""
     matrix = features.of(sentences)
     candidates = []
     for c in strengths:
         model = LinearClassifier(classes, features, *fit_weights(matrix, targets, c))
         candidates.append((model, c, float((model.logits(validation).argmax(axis=1) == labels).mean())))
-    return max(candidates, key=lambda candidate: candidate[2])
+    best, c, _ = max(candidates, key=lambda candidate: candidate[2])
+    return best, c
+
+
+def _measured(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """What run.json says of the validation sentences, from logits [n, K] and labels [n]."""
+    counts = confusion(labels, logits.argmax(axis=1), logits.shape[1])
+    loss = -log_softmax(logits.astype(np.float64), axis=1)[np.arange(len(labels)), labels].mean()
+    return {
+        "loss": float(loss),
+        "accuracy": float(accuracy(counts)),
+        "mcc": float(mcc(counts)),
+        "macro_f1": float(macro_f1(counts)),
+    }

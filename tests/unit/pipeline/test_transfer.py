@@ -434,3 +434,15 @@ def test_a_student_of_a_pool_stopped_between_two_validations_ends_with_the_same_
         assert (out / name).read_bytes() == (whole / name).read_bytes()
     steps = [int(line.split(",")[1]) for line in (out / "curves.csv").read_text().splitlines()[1:]]
     assert steps[:4] == [5, 10, 15, 20]
+
+
+def test_a_student_of_a_pool_has_a_tuned_decision_too(tiny, pools, tmp_path):
+    selection = SELECTION.model_copy(update={"threshold": "tuned"})
+    rest = (0, 1, MODEL, STUDYING, selection, DistilParams())
+    train_student(tiny.tokens, [tiny.logits], tmp_path / "out", *rest, transfer=inputs(pools, "more"))
+    threshold = read_json(tmp_path / "out" / "run.json")["threshold"]
+    assert threshold["after"] >= threshold["before"]
+    arrays = load_arrays(tmp_path / "out" / FILE, "logits")[0]
+    sentences = [example.sentence for example in iterate_split(tiny.corpus / f"{DEV}.tsv")]
+    said = load_predictor(tmp_path / "out" / "student.safetensors").probabilities(sentences)
+    np.testing.assert_allclose(torch.softmax(torch.from_numpy(arrays[f"{DEV}.logits"]), -1), said, atol=1e-5)
