@@ -59,7 +59,7 @@ def main(
         write_table(output / f"{split}.csv", some)
     with (output / "unlabelled.txt").open("w", encoding="utf-8") as file:
         file.writelines(f"{text}\n" for _, text in rows[labelled:])
-    typer.echo(f"{output}: {labelled} labelled and {len(rows) - labelled} unlabelled phrases")
+    typer.echo(f"{output}: {len(rows[:labelled]):,} labelled and {len(rows[labelled:]):,} unlabelled phrases")
 
 
 if __name__ == "__main__":
