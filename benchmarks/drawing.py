@@ -153,7 +153,7 @@ def draw_lengths(results: dict[str, dict[str, Any]], folder: Path) -> None:
         return
     figures = results["lengths"]["figures"]
     figure = new_figure(9, 4)
-    for number, label in enumerate(("µs per token", "peak resident memory, MB")):
+    for number, label in enumerate(("processor time, µs per token", "peak resident memory, MB")):
         axes = figure.add_subplot(1, 2, number + 1)
         for work, style in LENGTH_STYLE.items():
             of = figures["works"][work]

@@ -19,22 +19,14 @@ WIDTH, LAYERS = 256, 6
 
 
 def measure_lengths(place: Place, sizes: Sizes) -> dict:
-    """Microseconds a token and peak memory of each work at each length."""
+    """Processor time of a token, in microseconds, and peak memory, of each work at each length."""
     shape = (sizes.width, sizes.layers) if sizes.tiny else (WIDTH, LAYERS)
     found: dict[str, Any] = {work: {"microseconds_per_token": [], "peak_mb": []} for work in WORKS}
     for length in sizes.lengths:
         for work in WORKS:
-            words = [
-                sys.executable,
-                "-m",
-                "benchmarks.read_text",
-                work,
-                length,
-                sizes.length_tokens,
-                place.threads,
-                *shape,
-            ]
-            runs = [run([str(word) for word in words], place.threads) for _ in range(1 if sizes.tiny else 2)]
+            options = (work, length, sizes.length_tokens, place.threads, *shape)
+            words = [sys.executable, "-m", "benchmarks.read_text", *map(str, options)]
+            runs = [run(words, place.threads) for _ in range(min(2, sizes.repeats))]
             costs = [1e6 * float(one.output.rpartition("took ")[2].split()[0]) for one in runs]
             found[work]["microseconds_per_token"].append(spread(costs))
             found[work]["peak_mb"].append(max(one.peak_mb for one in runs))

@@ -1,4 +1,4 @@
-"""One kind of work on texts of one length, in a process of its own: prints the seconds it took.
+"""One kind of work on texts of one length, in a process of its own: prints the processor's seconds for a token.
 
 `python -m benchmarks.read_text WORK LENGTH TOKENS THREADS WIDTH LAYERS`: WORK is train, checkpointed, score, student or
 predict; so many texts of LENGTH tokens are read that they have TOKENS in all.
@@ -6,16 +6,21 @@ predict; so many texts of LENGTH tokens are read that they have TOKENS in all.
 
 import io
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
 from rich.console import Console
+from torch import nn
 from transformers import LlamaConfig, LlamaModel
 
-from benchmarks.timing import seconds
+from distilrnn.data.batching import sorted_batches
 from distilrnn.data.encoded import EncodedSplit
+from distilrnn.inference import BATCH as PREDICT_BATCH
+from distilrnn.inference import MAX_TOKENS
 from distilrnn.models.checkpoints import save_student
 from distilrnn.models.numpy_student import load_numpy_student
 from distilrnn.models.student import Student
@@ -23,7 +28,7 @@ from distilrnn.models.teacher import Teacher, place, tune
 from distilrnn.params.common import TrainingParams
 from distilrnn.params.student import StudentModelParams
 from distilrnn.params.teacher import TuningParams
-from distilrnn.runtime.device import configure_process, select_device
+from distilrnn.runtime.device import Device, configure_process, select_device
 from distilrnn.training.batch import EncodedDataset
 from distilrnn.training.loop import TrainingRun, fit
 from distilrnn.training.losses import label_objective
@@ -60,43 +65,51 @@ def llama(width: int, layers: int) -> Teacher:
     return teacher
 
 
+def trained(model: nn.Module, data: EncodedDataset, device: Device, max_tokens: int | None) -> None:
+    """An epoch, validated on one text."""
+    params = TrainingParams(epochs=1, batch_size=BATCH, precision="fp32")
+    few = EncodedDataset(data.tokens.select(np.arange(1)), 0)
+    with TrainingProgress("benchmark", 1, len(data), Console(file=io.StringIO())) as progress:
+        fit(model, data, few, label_objective(), TrainingRun(params, 0, device, progress, max_tokens=max_tokens))
+
+
+def of_teacher(work: str, data: EncodedDataset, device: Device, width: int, layers: int) -> Callable[[], object]:
+    """The work, ready to be done."""
+    teacher = llama(width, layers)
+    if work == "checkpointed":
+        teacher.checkpoint_gradients()
+    place(teacher, device)
+    max_tokens = device.max_tokens(width)
+    if work == "score":
+        return lambda: predict_logits(teacher, data, BATCH, device, max_tokens)
+    return lambda: trained(teacher, data, device, max_tokens)
+
+
+def of_student(work: str, data: EncodedDataset, device: Device) -> Callable[[], object]:
+    """The work, ready to be done."""
+    params = StudentModelParams(cell="gru", embedding=128, hidden=128)
+    student = Student(np.arange(VOCABULARY), 2, params, 0)
+    if work == "student":
+        return lambda: trained(student, data, device, None)
+    header = {"classes": ["no", "yes"], "model": params.model_dump(mode="json"), "seed": 0, "vocabulary": VOCABULARY}
+    with TemporaryDirectory() as folder:
+        save_student(Path(folder) / "student.safetensors", student, np.arange(VOCABULARY), b"{}", header)
+        asked, _, _ = load_numpy_student(Path(folder) / "student.safetensors")
+    batches = sorted_batches(data.lengths, PREDICT_BATCH, MAX_TOKENS)
+    return lambda: [asked(*data.tokens.padded(rows, 0)) for rows in batches]
+
+
 def main(work: str, length: str, tokens: str, threads: str, width: str, layers: str) -> None:
-    """Do the work once on a text, uncounted, and then on all."""
+    """Prepare the work, do it, and print what it took."""
     configure_process(int(threads))
-    device = select_device("fp32")
-    data = texts(int(length), int(tokens))
-    model = StudentModelParams(cell="gru", embedding=128, hidden=128)
-
-    def trained(one: torch.nn.Module, max_tokens: int | None) -> float:
-        params = TrainingParams(epochs=1, batch_size=BATCH, precision="fp32")
-        with TrainingProgress("benchmark", 1, len(data), Console(file=io.StringIO())) as progress:
-            few = EncodedDataset(data.tokens.select(np.arange(1)), 0)
-            return fit(
-                one, data, few, label_objective(), TrainingRun(params, 0, device, progress, max_tokens=max_tokens)
-            ).seconds
-
-    if work in ("train", "checkpointed", "score"):
-        teacher = llama(int(width), int(layers))
-        if work == "checkpointed":
-            teacher.checkpoint_gradients()
-        place(teacher, device)
-        max_tokens = device.max_tokens(int(width))
-        if work == "score":
-            took = seconds(lambda: predict_logits(teacher, data, BATCH, device, max_tokens))
-        else:
-            took = trained(teacher, max_tokens)
-    elif work == "student":
-        took = trained(Student(np.arange(VOCABULARY), 2, model, 0), None)
+    device, data = select_device("fp32"), texts(int(length), int(tokens))
+    if work in ("student", "predict"):
+        todo = of_student(work, data, device)
     else:
-        with TemporaryDirectory() as folder:
-            path = Path(folder) / "student.safetensors"
-            header = {"classes": ["no", "yes"], "model": model.model_dump(mode="json"), "seed": 0}
-            student = Student(np.arange(VOCABULARY), 2, model, 0)
-            save_student(path, student, np.arange(VOCABULARY), b"{}", {**header, "vocabulary": VOCABULARY})
-            asked, _, _ = load_numpy_student(path)
-        rows = np.array_split(np.arange(len(data)), max(1, len(data) * int(length) // 16_384))
-        took = seconds(lambda: [asked(*data.tokens.padded(some, 0)) for some in rows])
-    print(f"took {took / (len(data) * int(length)):.9f} seconds a token")
+        todo = of_teacher(work, data, device, int(width), int(layers))
+    started = time.process_time()
+    todo()
+    print(f"took {(time.process_time() - started) / data.tokens.lengths.sum():.9f} seconds a token")
 
 
 if __name__ == "__main__":

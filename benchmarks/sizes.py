@@ -38,9 +38,9 @@ class Sizes:
     """Tokens of a text."""
     length_tokens: int = 16_384
     """Tokens of all texts of a length."""
-    kernel_sentences: int = 64
+    kernel_sentences: int = 32
     """Sentences of the step that is timed with and without a kernel."""
-    kernel_repeats: int = 7
+    kernel_repeats: int = 5
     tiny: bool = False
 
 
