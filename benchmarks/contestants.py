@@ -7,7 +7,7 @@ import torch
 
 from benchmarks import textbook
 from benchmarks.data import END_OF_TEXT, MAX_LENGTH, VOCABULARY, Data
-from benchmarks.ours import arithmetic, gpt2, our_fit, our_logits, our_student, our_teacher
+from benchmarks.ours import arithmetic, dataset, gpt2, our_fit, our_logits, our_student, our_teacher
 from benchmarks.sizes import Sizes
 from benchmarks.timing import multiply_rate, seconds
 from benchmarks.trainer_peft import TrainerPeft
@@ -33,7 +33,7 @@ class OurTeacher:
         """Seconds of an epoch of LoRA tuning."""
         max_tokens = self.device.max_tokens(self.sizes.width)
         part = self._part(number)
-        return our_fit(self.teacher, part, label_objective(), 1, self.device, max_tokens=max_tokens)
+        return our_fit(self.teacher, dataset(part), label_objective(), 1, self.device, max_tokens=max_tokens)
 
     def merge(self) -> None:
         """Put the adapters into the frozen maps, as the rule logits does."""
@@ -118,7 +118,9 @@ class OurDistillation(OurTeacher):
         student = our_student(self.data, self.sizes)
         objective = distil_objective(DistilParams(temperature=textbook.TEMPERATURE))
         logits = [self.logits[number]]
-        return our_fit(student, self._part(number), objective, self.sizes.epochs, self.device, logits=logits)
+        return our_fit(
+            student, dataset(self._part(number), logits=logits[0]), objective, self.sizes.epochs, self.device
+        )
 
     def _part(self, number: int) -> Data:
         return self.data.batches(self.sizes.distil_sentences, textbook.BATCH, DISTIL + number)
@@ -153,7 +155,7 @@ class OurBaseline:
     def train(self, number: int) -> float:
         """Seconds of an epoch."""
         part = self.data.batches(self.sizes.baseline_sentences, textbook.BATCH, BASELINE + number)
-        return our_fit(self.student, part, label_objective(), 1, self.device, width=self.width)
+        return our_fit(self.student, dataset(part, self.width), label_objective(), 1, self.device)
 
 
 class TextbookBaseline:

@@ -22,6 +22,7 @@ from distilrnn.data.tokenizer import load_tokenizer
 from distilrnn.models.adapters import save_adapter
 from distilrnn.models.bases import read_base, save_base
 from distilrnn.models.teacher import build_teacher
+from distilrnn.models.teacher_header import TeacherHeader
 from distilrnn.params.base import BaseParams
 from distilrnn.params.splits import SPLITS, TRAIN
 from distilrnn.params.teacher import TuningParams
@@ -91,15 +92,15 @@ def write_base(folder: Path, sizes: Sizes, tokenizer: Tokenizer) -> None:
 def write_adapter(path: Path, base: Path, tokens: Path) -> None:
     """An untrained teacher's adapter that belongs to these tokens."""
     summary, tuning = read_summary(tokens), TuningParams(init="xavier")
-    header = {
-        "base_hash": read_base(base)["hash"],
-        "corpus_hash": summary["corpus_hash"],
-        "tokenizer_hash": summary["tokenizer_hash"],
-        "classes": summary["classes"],
-        "max_length": summary["max_length"],
-        "pad_id": summary["pad_id"],
-        "tuning": tuning.model_dump(mode="json"),
-        "training": {"precision": "fp32"},
-        "seed": 0,
-    }
-    save_adapter(path, build_teacher(base, len(summary["classes"]), tuning, 0), header)
+    header = TeacherHeader(
+        base_hash=read_base(base)["hash"],
+        corpus_hash=summary.corpus_hash,
+        tokenizer_hash=summary.tokenizer_hash,
+        classes=summary.classes,
+        max_length=summary.max_length,
+        pad_id=summary.pad_id,
+        tuning=tuning,
+        training={"precision": "fp32"},
+        seed=0,
+    )
+    save_adapter(path, build_teacher(base, len(summary.classes), tuning, 0), header)

@@ -23,7 +23,7 @@ from rich.table import Table
 
 from benchmarks import data
 from benchmarks.data import Data
-from benchmarks.ours import arithmetic, our_fit, our_logits, our_student, our_teacher
+from benchmarks.ours import arithmetic, dataset, our_fit, our_logits, our_student, our_teacher
 from benchmarks.sizes import TINY, Sizes
 from benchmarks.timing import RESULTS, multiply_rate, write_result
 from distilrnn.cli.options import run
@@ -67,7 +67,7 @@ def measure(data: Data, tiny: bool) -> dict[str, Any]:
         started = _now(device.name)
         teacher = our_teacher(sizes, device)
         max_tokens = device.max_tokens(sizes.width)
-        our_fit(teacher, data, label_objective(), epochs, device, dev, max_tokens=max_tokens)
+        our_fit(teacher, dataset(data), label_objective(), epochs, device, dataset(dev), max_tokens)
         flops = epochs * (arithmetic(teacher, data, training=True) + arithmetic(teacher, dev, training=False))
         rows.append(Row(f"lora-{name}", _now(device.name) - started, flops))
         started = _now(device.name)
@@ -80,7 +80,11 @@ def measure(data: Data, tiny: bool) -> dict[str, Any]:
         started = _now(device.name)
         student = our_student(data, TINY if tiny else Sizes()).to(device.name)
         objective = label_objective() if name is None else distil_objective(DistilParams())
-        our_fit(student, data, objective, STUDENT_EPOCHS, device, dev, logits=logits.get(name, ()))
+        train, validation = (
+            dataset(part, logits=of_part)
+            for part, of_part in zip((data, dev), logits.get(name, (None, None)), strict=True)
+        )
+        our_fit(student, train, objective, STUDENT_EPOCHS, device, validation)
         weights = student.recurrent.weight_ih_l0.numel() + student.recurrent.weight_hh_l0.numel()
         flops = STUDENT_EPOCHS * weights * (6 * len(data.tokens.ids) + 2 * len(dev.tokens.ids))
         rows.append(Row("rnn" if name is None else f"distilrnn-{name}", _now(device.name) - started, flops))

@@ -1,7 +1,6 @@
 """Models, training and inference of this package, as the rules use them."""
 
 import io
-from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -48,29 +47,28 @@ def our_teacher(sizes: Sizes, device: Device) -> Teacher:
     return place(teacher, device)
 
 
+def dataset(data: Data, width: int | None = None, logits: np.ndarray | None = None) -> EncodedDataset:
+    """Sentences as this package's training reads them, with a teacher's logits where there are some."""
+    return EncodedDataset(data.tokens, END_OF_TEXT, width, logits)
+
+
 def our_fit(
     model: nn.Module,
-    data: Data,
+    train: EncodedDataset,
     objective: Objective,
     epochs: int,
     device: Device,
-    dev: Data | None = None,
-    width: int | None = None,
+    validation: EncodedDataset | None = None,
     max_tokens: int | None = None,
-    logits: Sequence[np.ndarray] = (),
 ) -> float:
-    """Seconds of this package's own training loop, with its validation where there is `dev`.
+    """Seconds of this package's own training loop, with its validation where there is some to do.
 
-    Contestants have no validation, so that ours is then one of nothing. `logits` are the teacher's on `data` and, where
-    that is given, on `dev`.
+    Contestants have no validation, so that ours is then one of nothing.
     """
-    train = EncodedDataset(data.tokens, END_OF_TEXT, width, logits[0] if logits else None)
-    if dev is None:
+    if validation is None:
         validation, objective = EncodedDataset(train.tokens.select(np.arange(1)), END_OF_TEXT), _in_training(objective)
-    else:
-        validation = EncodedDataset(dev.tokens, END_OF_TEXT, width, logits[1] if logits else None)
     params = TrainingParams(epochs=epochs, batch_size=textbook.BATCH, learning_rate=textbook.RATE)
-    with TrainingProgress("benchmark", epochs, len(data.rows), Console(file=io.StringIO())) as progress:
+    with TrainingProgress("benchmark", epochs, len(train), Console(file=io.StringIO())) as progress:
         run = TrainingRun(params, 0, device, progress, max_tokens=max_tokens)
         return fit(model, train, validation, objective, run).seconds
 

@@ -67,7 +67,7 @@ class Student(Trained):
         return Path(path)
 
 
-def tune_teacher(
+def tune_teacher(  # noqa: PLR0913 - the settings are keyword-only, and each may be left out
     sentences: Sequence[str],
     labels: Sequence[str],
     base: str,
@@ -94,7 +94,7 @@ def tune_teacher(
         InputError: lists of different lengths, a single class, a folder that is not empty, or an unusable base.
     """
     from distilrnn.models.bases import import_base
-    from distilrnn.pipeline.teacher import train_teacher
+    from distilrnn.pipeline.teacher import TeacherJob, train_teacher
     from distilrnn.pipeline.tokens import tokenize_corpus
 
     folder, selection = Path(folder), SelectionParams()
@@ -115,16 +115,16 @@ def tune_teacher(
     import_base(BaseParams(model=base), folder / "bases" / "base")
     tokenize_corpus(folder / "corpus", folder / "bases" / "base", None, folder / "tokens" / "base")
     output = folder / "teachers" / "teacher" / f"seed{seed}"
-    train_teacher(
+    job = TeacherJob(
         folder / "bases" / "base",
         folder / "tokens" / "base",
-        output,
-        seed,
-        threads,
         tuning or TuningParams(),
         training or TeacherTraining(),
         selection,
+        seed=seed,
+        threads=threads,
     )
+    train_teacher(job, output)
     return Teacher(output / "adapter.safetensors", folder, selection)
 
 
@@ -154,7 +154,8 @@ def distil(
     """
     from distilrnn.pipeline.logits import compute_logits
     from distilrnn.pipeline.pools import TransferInputs
-    from distilrnn.pipeline.student import train_student
+    from distilrnn.pipeline.scoring import ScoringJob
+    from distilrnn.pipeline.student import StudentJob, train_student
     from distilrnn.pipeline.transfer import Material, build_pool
     from distilrnn.pipeline.transfer_logits import compute_transfer_logits
     from distilrnn.pipeline.transfer_tokens import tokenize_pool
@@ -162,8 +163,9 @@ def distil(
     folder, adapter = teacher.folder, teacher.checkpoint
     base, tokens = folder / "bases" / "base", folder / "tokens" / "base"
     logits = folder / "logits" / "teacher" / adapter.parent.name
+    scoring = ScoringJob(base, adapter, tokens, SCORING_BATCH, threads)
     if not (logits / "run.json").is_file():
-        compute_logits(base, adapter, tokens, logits, SCORING_BATCH, threads)
+        compute_logits(scoring, logits)
     transfer = None
     if unlabelled:
         place = folder / "transfer" / "unlabelled"
@@ -173,19 +175,19 @@ def distil(
         build_pool(source, Material(folder / "corpus", teacher.selection, seed), None, place / "pool")
         tokenize_pool(place / "pool", tokens, place / "tokens")
         shard = place / "logits" / shard_name(1, 1)  # all of it
-        compute_transfer_logits(base, adapter, tokens, place / "tokens", shard, (0, 1), SCORING_BATCH, threads)
+        compute_transfer_logits(scoring, place / "tokens", shard, (0, 1))
         transfer = TransferInputs([place / "pool"], [place / "tokens"], [place / "logits"], 1, None, seed)
     output = folder / "students" / "student" / "teacher" / f"seed{seed}"
-    train_student(
+    job = StudentJob(
         tokens,
-        [logits / "logits.safetensors"],
-        output,
-        seed,
-        threads,
         model or StudentModelParams(embedding=128, hidden=128),
         training or TrainingParams(),
         teacher.selection,
         loss or DistilParams(),
+        [logits / "logits.safetensors"],
         transfer=transfer,
+        seed=seed,
+        threads=threads,
     )
+    train_student(job, output)
     return Student(output / "student.safetensors")

@@ -13,10 +13,12 @@ import numpy as np
 from distilrnn.artifacts.files import read_json, require_equal
 from distilrnn.artifacts.tensors import read_header
 from distilrnn.data.batching import sorted_batches
-from distilrnn.data.long_texts import TextLimit, text_limit
+from distilrnn.data.long_texts import TextLimit
 from distilrnn.data.text import one_line
 from distilrnn.errors import InputError, optional_imports
-from distilrnn.evaluation.confidence import HEADER_KEY, threshold
+from distilrnn.evaluation.confidence import threshold
+from distilrnn.models.headers import ClassifierHeader
+from distilrnn.models.teacher_header import TeacherHeader
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -116,19 +118,20 @@ def load_predictor(checkpoint: Path | str, base: Path | None = None, threads: in
     checkpoint = Path(checkpoint)
     if checkpoint.suffix == ".onnx":
         return _onnx_predictor(checkpoint, threads)
-    header = read_header(checkpoint)
-    if header["kind"] == "student":
+    values = read_header(checkpoint)
+    header = ClassifierHeader.parse(values, checkpoint)
+    if header.kind == "student":
         return _student_predictor(checkpoint, threads)
-    if header["kind"] == "linear":
+    if header.kind == "linear":
         from distilrnn.models.linear import load_linear
 
         return load_linear(checkpoint)[0]
-    if header["kind"] != "adapter":
+    if header.kind != "adapter":
         raise InputError(
-            f"{checkpoint}: holds {header['kind']}: name a student.safetensors, an adapter.safetensors or a "
+            f"{checkpoint}: holds {header.kind}: name a student.safetensors, an adapter.safetensors or a "
             "linear.safetensors"
         )
-    return _teacher_predictor(checkpoint, header, base)
+    return _teacher_predictor(checkpoint, base)
 
 
 def _student_predictor(checkpoint: Path, threads: int) -> Predictor:
@@ -137,13 +140,12 @@ def _student_predictor(checkpoint: Path, threads: int) -> Predictor:
     from distilrnn.models.numpy_student import load_numpy_student
 
     student, tokenizer, header = load_numpy_student(checkpoint)
-    width = header["max_length"] if header["model"]["pooling"] == "last_step" else None
     return Predictor(
-        header["classes"],
+        header.classes,
         Tokenizer.from_str(tokenizer),
-        header["pad_id"],
-        text_limit(header),
-        width,
+        header.pad_id,
+        header.text_limit,
+        header.width,
         student,
         threads,
     )
@@ -176,24 +178,24 @@ def _onnx_predictor(file: Path, threads: int) -> Predictor:
     return Predictor(about["classes"], tokenizer, padding.get("pad_id", 0), TextLimit(), None, logits, threads)
 
 
-def _teacher_predictor(adapter: Path, header: dict, base: Path | None) -> Predictor:
+def _teacher_predictor(adapter: Path, base: Path | None) -> Predictor:
     with optional_imports():
         import torch
 
         from distilrnn.data.tokenizer import load_tokenizer
         from distilrnn.models.adapters import load_teacher
 
-    folder = base if base is not None else find_base(adapter, header["base_hash"])
+    folder = base if base is not None else find_base(adapter)
     teacher, header = load_teacher(folder, adapter)
     tokenizer = load_tokenizer(folder)
     text_hash = hashlib.sha256(tokenizer.to_str().encode()).hexdigest()
-    require_equal(header["tokenizer_hash"], text_hash, adapter, "tokenizer")
+    require_equal(header.tokenizer_hash, text_hash, adapter, "tokenizer")
 
     @torch.no_grad()
     def logits(ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         return teacher(torch.from_numpy(ids), torch.from_numpy(lengths)).float().numpy()
 
-    return Predictor(header["classes"], tokenizer, header["pad_id"], text_limit(header), None, logits)
+    return Predictor(header.classes, tokenizer, header.pad_id, header.text_limit, None, logits)
 
 
 @dataclass
@@ -253,22 +255,23 @@ def load_cascade(
     student, teacher = Path(student), Path(teacher)
     if not 0 <= hand_on <= 1:
         raise InputError(f"the share to hand on is {hand_on:g}: choose one from 0 to 1")
-    own, other = read_header(student), read_header(teacher)
-    if HEADER_KEY not in own:
+    own, other = (ClassifierHeader.parse(read_header(path), path) for path in (student, teacher))
+    if own.confidence_quantiles is None:
         raise InputError(
-            f"{student}: does not know how sure it is (it holds {own['kind']}): name a student.safetensors or "
+            f"{student}: does not know how sure it is (it holds {own.kind}): name a student.safetensors or "
             "linear.safetensors of this version, or train it again"
         )
-    if other["kind"] not in ("adapter", "student", "linear"):
-        raise InputError(f"{teacher}: holds {other['kind']}: name the teacher's adapter.safetensors")
-    require_equal(other.get("classes"), own.get("classes"), teacher, "list of classes")
-    require_equal(other.get("corpus_hash"), own.get("corpus_hash"), teacher, "corpus")
-    limit = threshold(own[HEADER_KEY], hand_on)
+    if other.kind not in ("adapter", "student", "linear"):
+        raise InputError(f"{teacher}: holds {other.kind}: name the teacher's adapter.safetensors")
+    require_equal(other.classes, own.classes, teacher, "list of classes")
+    require_equal(other.corpus_hash, own.corpus_hash, teacher, "corpus")
+    limit = threshold(own.confidence_quantiles, hand_on)
     return Cascade(load_predictor(student, threads=threads), lambda: load_predictor(teacher, base, threads), limit)
 
 
-def find_base(adapter: Path, base_hash: str) -> Path:
+def find_base(adapter: Path) -> Path:
     """The folder of the base that an adapter was made with, among its experiment's bases; raises InputError."""
+    base_hash = TeacherHeader.parse(read_header(adapter, "adapter"), adapter).base_hash
     # results/<experiment>/teachers/<teacher>[/<variant>]/seed<k>/adapter.safetensors
     for folder in adapter.resolve().parents[3:5]:
         for file in sorted(folder.glob("bases/*/base.json")):

@@ -18,12 +18,13 @@ from distilrnn.errors import InputError
 from distilrnn.export.huggingface import export_teacher
 from distilrnn.export.peft import export_adapter
 from distilrnn.models.adapters import load_teacher, save_adapter
-from distilrnn.models.bases import import_base, is_bidirectional, read_base
+from distilrnn.models.bases import import_base, is_bidirectional
 from distilrnn.models.lora import linear_layers
 from distilrnn.models.parameters import trainable
 from distilrnn.models.teacher import Teacher, build_teacher
 from distilrnn.params.base import BaseParams
 from distilrnn.params.teacher import TuningParams
+from headers import teacher_header
 
 PLAIN = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48}
 GROUPED = {**PLAIN, "num_key_value_heads": 1}
@@ -259,15 +260,7 @@ def check_tuning(folder: Path, mode: str, tuning: TuningParams) -> Teacher:
         teacher.reads_last_token_alone = shortcut
     teacher.train()(ids, lengths).square().sum().backward()
     assert teacher.head.weight.grad.any()
-    header = {
-        "base_hash": read_base(base)["hash"],
-        "classes": ["a", "b", "c"],
-        "tokenizer_hash": "",
-        "max_length": None,
-        "pad_id": PAD,
-        "pooling": teacher.pooling,
-        "tuning": tuning.model_dump(mode="json"),
-    }
+    header = teacher_header(base, "abc", tuning, pad_id=PAD, pooling=teacher.pooling)
     save_adapter(folder / mode / "adapter.safetensors", teacher, header)
     loaded, _ = load_teacher(base, folder / mode / "adapter.safetensors")
     torch.testing.assert_close(logits(loaded), found, rtol=1e-3, atol=1e-4)

@@ -65,23 +65,27 @@ def make_corpus(folder, params=CORPUS):
 
 
 def teach(tiny, output, seed=0, tuning=TUNING, training=TEACHING, selection=SELECTION, tokens=None):
-    from distilrnn.pipeline.teacher import train_teacher
+    from distilrnn.pipeline.teacher import TeacherJob, train_teacher
 
-    train_teacher(tiny.base, tokens or tiny.tokens, output, seed, 1, tuning, training, selection)
+    job = TeacherJob(tiny.base, tokens or tiny.tokens, tuning, training, selection, seed=seed, threads=1)
+    train_teacher(job, output)
 
 
 def study(
     tiny, output, seed=0, taught=True, model=MODEL, training=STUDYING, selection=SELECTION, distil=None, tokens=None
 ):
-    from distilrnn.pipeline.student import train_student
+    from distilrnn.pipeline.student import StudentJob, train_student
 
     logits = [tiny.logits] if taught is True else [taught] if isinstance(taught, Path) else taught or []
-    train_student(tokens or tiny.tokens, logits, output, seed, 1, model, training, selection, distil or DistilParams())
+    distil = distil or DistilParams()
+    job = StudentJob(tokens or tiny.tokens, model, training, selection, distil, logits, seed=seed, threads=1)
+    train_student(job, output)
 
 
 def make_experiment(folder):
     from distilrnn.pipeline.base import pretrain
     from distilrnn.pipeline.logits import compute_logits
+    from distilrnn.pipeline.scoring import ScoringJob
     from distilrnn.pipeline.tokens import tokenize_corpus
 
     tiny = Tiny(folder)
@@ -89,7 +93,7 @@ def make_experiment(folder):
     pretrain(tiny.corpus / "unlabelled.txt", BASE, tiny.base, 1)
     tokenize_corpus(tiny.corpus, tiny.base, None, tiny.tokens)
     teach(tiny, tiny.teacher)
-    compute_logits(tiny.base, tiny.adapter, tiny.tokens, tiny.logits.parent, 16, 1)
+    compute_logits(ScoringJob(tiny.base, tiny.adapter, tiny.tokens, 16, 1), tiny.logits.parent)
     study(tiny, tiny.student)
     study(tiny, tiny.baseline, taught=False)
     return tiny

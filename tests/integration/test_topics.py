@@ -103,7 +103,7 @@ def test_two_columns_from_csv_to_predictions(tiny, workplace):
 
     from distilrnn.pipeline.tokens import tokenize_corpus
 
-    assert list(tokenize_corpus(own.corpus, tiny.base, None, own.tokens)["splits"]) == list(found.splits)
+    assert list(tokenize_corpus(own.corpus, tiny.base, None, own.tokens).splits) == list(found.splits)
     said = {}
     for weights in ("none", "balanced"):
         training = STUDYING.model_copy(update={"class_weights": weights, "epochs": 4})

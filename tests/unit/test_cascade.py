@@ -12,7 +12,7 @@ from distilrnn.cli import options
 from distilrnn.cli.predict import predict
 from distilrnn.data.corpus import read_split
 from distilrnn.errors import InputError
-from distilrnn.evaluation.confidence import HEADER_KEY, confidence_quantiles, confidences
+from distilrnn.evaluation.confidence import confidence_quantiles, confidences
 from distilrnn.params.splits import DEV, HELD_OUT
 
 
@@ -43,7 +43,7 @@ def test_a_student_knows_how_sure_it_was_on_the_held_out_sentences(tiny, student
     arrays, _ = load_arrays(tiny.student / "logits.safetensors", "logits")
     _, header = load_arrays(student, "student")
     assert arrays[f"{HELD_OUT}.logits"].shape == (20, 2)
-    assert header[HEADER_KEY] == confidence_quantiles(confidences(arrays[f"{HELD_OUT}.logits"]))
+    assert header["confidence_quantiles"] == confidence_quantiles(confidences(arrays[f"{HELD_OUT}.logits"]))
 
 
 @pytest.mark.parametrize("hand_on", [0, 0.4, 1])
@@ -90,7 +90,7 @@ def test_bad_pairs_are_one_sentence(tiny, student, ask, tmp_path):
     files = {
         "another corpus": header | {"corpus_hash": "cd" * 32},
         "another list of classes": header | {"classes": ["a", "b"]},
-        "does not know how sure it is": {key: value for key, value in header.items() if key != HEADER_KEY},
+        "does not know how sure it is": {key: value for key, value in header.items() if key != "confidence_quantiles"},
     }
     for said, changed in files.items():
         other = tmp_path / "student.safetensors"

@@ -147,7 +147,7 @@ def test_class_names_come_from_the_corpus(tiny, workplace, ask):
 def test_types_never_seen_have_the_full_vocabularys_vectors(tiny):
     checkpoint = tiny.student / "student.safetensors"
     student, _, header = load_student(checkpoint)
-    unseen = np.setdiff1d(np.arange(header["vocabulary"]), student.token_ids.numpy())
+    unseen = np.setdiff1d(np.arange(header.vocabulary), student.token_ids.numpy())
     tokenizer = load_tokenizer(tiny.base)
     words = [tokenizer.decode([i]) for i in unseen[:400]]
     sentences = [f"The {a} {b} walks." for a, b in pairwise(words) if "�" not in a + b and (a + b).isprintable()]
@@ -155,8 +155,8 @@ def test_types_never_seen_have_the_full_vocabularys_vectors(tiny):
     assert len({i for sentence in ids for i in sentence} & set(unseen)) > 50
     offsets = np.concatenate([[0], np.cumsum([len(sentence) for sentence in ids])])
     tokens = EncodedSplit(np.concatenate(ids).astype(np.int64), offsets, np.zeros(len(ids), np.int64))
-    full = student.with_token_ids(np.arange(header["vocabulary"]), header["seed"]).eval()
-    logits = predict_logits(full, EncodedDataset(tokens, header["pad_id"]), 16, Device("cpu", "fp32", 1))
+    full = student.with_token_ids(np.arange(header.vocabulary), header.seed).eval()
+    logits = predict_logits(full, EncodedDataset(tokens, header.pad_id), 16, Device("cpu", "fp32", 1))
     predictor = load_predictor(checkpoint)
     for start in range(0, len(sentences), 20):  # in several calls: the vocabulary grows from one to the next
         found = predictor.probabilities(sentences[start : start + 20])
@@ -274,7 +274,7 @@ def test_a_student_with_spoilt_tensors_is_refused(tiny, tmp_path):
         with pytest.raises(InputError, match="is damaged"):
             load_predictor(file)
     save_tensors(file, "student", tensors, header | {"model": {"cell": "qrnn"}})
-    with pytest.raises(InputError, match="is damaged"):
+    with pytest.raises(InputError, match=r"model\.cell: "):
         load_predictor(file)
 
 

@@ -22,10 +22,10 @@ def main(output: Annotated[Path, typer.Option(help="Folder to write.")], *, corp
         output, found.splits, found.unlabelled, found.classes, corpus.origin, found.notes, found.skipped
     )
     console = Console(highlight=False)
-    for split, counts in summary["splits"].items():
-        named = ", ".join(f"{n} {name}" for name, n in zip(summary["classes"], counts["classes"], strict=True))
-        console.print(f"{split}: {counts['sentences']} sentences ({named})", soft_wrap=True)
-    for warning in summary["warnings"]:
+    for split, counts in summary.splits.items():
+        named = ", ".join(f"{n} {name}" for name, n in zip(summary.classes, counts.classes, strict=True))
+        console.print(f"{split}: {counts.sentences} sentences ({named})", soft_wrap=True)
+    for warning in summary.warnings:
         console.print(f"warning: {warning}", soft_wrap=True)
 
 

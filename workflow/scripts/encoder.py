@@ -30,12 +30,13 @@ def main(
     from distilrnn.runtime.gpu_leases import leased
 
     with leased(gpus):
-        from distilrnn.pipeline.encoder import pretrain_encoder
+        from distilrnn.pipeline.encoder import EncoderJob, pretrain_encoder
         from distilrnn.pipeline.start import StartingPoint
 
         start = StartingPoint(vectors, freeze_vectors)
-        made = pretrain_encoder(tokens, pool_tokens, output, threads, model, pretraining, selection, start)
-    print(f"epoch {made['best_epoch']:g}: perplexity {made['validation_perplexity']:g} on the validation sentences")
+        job = EncoderJob(tokens, model, pretraining, selection, pool_tokens, start, threads)
+        made = pretrain_encoder(job, output)
+    print(f"epoch {made.best_epoch:g}: perplexity {made.validation_perplexity:g} on the validation sentences")
 
 
 if __name__ == "__main__":

@@ -35,8 +35,8 @@ def main(
 
     teacher = LinearTeacher(teacher_logits, pool, pool_logits, shards) if teacher_logits else None
     made = train_linear(corpus, output, linear, selection, teacher, seed, budget)
-    accuracy = 100 * made["validation_at_best"]["accuracy"]
-    print(f"C = {made['c']:g}, {accuracy:.1f} % of the validation sentences right, {made['seconds']:.1f} s")
+    accuracy = 100 * made.validation_at_best.accuracy
+    print(f"C = {made.c:g}, {accuracy:.1f} % of the validation sentences right, {made.seconds:.1f} s")
 
 
 if __name__ == "__main__":

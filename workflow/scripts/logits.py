@@ -22,9 +22,10 @@ def main(
 
     with leased(gpus):
         from distilrnn.pipeline.logits import compute_logits
+        from distilrnn.pipeline.scoring import ScoringJob
 
-        made = compute_logits(base, adapter, tokens, output, batch_size, threads)
-    print(f"{made['sentences']:,} sentences at {made['sentences_per_second']:,} sentences/s")
+        made = compute_logits(ScoringJob(base, adapter, tokens, batch_size, threads), output)
+    print(f"{made.sentences:,} sentences at {made.sentences_per_second:,} sentences/s")
 
 
 if __name__ == "__main__":

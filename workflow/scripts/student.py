@@ -56,13 +56,14 @@ def main(
 
     with leased(gpus):
         from distilrnn.pipeline.start import StartingPoint
-        from distilrnn.pipeline.student import TransferInputs, train_student
+        from distilrnn.pipeline.student import StudentJob, TransferInputs, train_student
 
         start = StartingPoint(vectors, freeze_vectors, encoder)
         pools = TransferInputs(pool, pool_tokens, pool_logits, shards, balance, transfer_seed) if pool else None
-        train_student(
-            tokens, teacher_logits, output, seed, threads, model, training, selection, distil, start, pools, budget
+        job = StudentJob(
+            tokens, model, training, selection, distil, teacher_logits, start, pools, budget, seed, threads
         )
+        train_student(job, output)
 
 
 if __name__ == "__main__":

@@ -30,9 +30,9 @@ def main(
     from distilrnn.runtime.gpu_leases import leased
 
     with leased(gpus):
-        from distilrnn.pipeline.teacher import train_teacher
+        from distilrnn.pipeline.teacher import TeacherJob, train_teacher
 
-        train_teacher(base, tokens, output, seed, threads, tuning, training, selection, pooling, budget)
+        train_teacher(TeacherJob(base, tokens, tuning, training, selection, pooling, budget, seed, threads), output)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from distilrnn.cli.options import run
-from distilrnn.params.tokenize import Policy
+from distilrnn.params.common import Policy
 
 
 def main(
@@ -27,12 +27,12 @@ def main(
     from distilrnn.pipeline.tokens import tokenize_corpus
 
     console = Console(highlight=False)
-    made = tokenize_corpus(corpus, tokenizer, max_length, output, long_texts, longest_text)["splits"]
+    made = tokenize_corpus(corpus, tokenizer, max_length, output, long_texts, longest_text).splits
     for split, counts in made.items():
         console.print(
-            f"{split}: {counts['sentences']} sentences, {counts['tokens']} tokens, mean {counts['mean']}, "
-            f"longest {counts['longest']}, {counts['truncated']} truncated ({long_texts})"
-            + (f", {counts['in_windows']} read in windows, {counts['windows']} in all" if "windows" in counts else ""),
+            f"{split}: {counts.sentences} sentences, {counts.tokens} tokens, mean {counts.mean}, "
+            f"longest {counts.longest}, {counts.truncated} truncated ({long_texts})"
+            + (f", {counts.in_windows} read in windows, {counts.windows} in all" if counts.windows else ""),
             soft_wrap=True,
         )
 

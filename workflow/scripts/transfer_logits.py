@@ -27,13 +27,13 @@ def main(
     if shard > shards:
         raise InputError(f"--shard is {shard} of {shards}: choose one from 1 to {shards}")
     with leased(gpus):
+        from distilrnn.pipeline.scoring import ScoringJob
         from distilrnn.pipeline.transfer_logits import compute_transfer_logits
 
-        made = compute_transfer_logits(
-            base, adapter, tokens, pool_tokens, output, (shard - 1, shards), batch_size, threads
-        )
-    seen = ", ".join(f"{count:,} {name}" for name, count in made["classes"].items())
-    print(f"{made['sentences']:,} sentences ({seen}) at {made['sentences_per_second']:,} sentences/s")
+        job = ScoringJob(base, adapter, tokens, batch_size, threads)
+        made = compute_transfer_logits(job, pool_tokens, output, (shard - 1, shards))
+    seen = ", ".join(f"{count:,} {name}" for name, count in made.classes.items())
+    print(f"{made.sentences:,} sentences ({seen}) at {made.sentences_per_second:,} sentences/s")
 
 
 if __name__ == "__main__":

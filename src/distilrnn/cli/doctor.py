@@ -264,21 +264,21 @@ def locks() -> Iterator[Finding]:
 def resumable() -> Iterator[Finding]:
     """Training that was stopped and goes on."""
     from distilrnn.artifacts.tensors import read_header
-    from distilrnn.training.resume import FOLDER
+    from distilrnn.training.resume import FOLDER, StateHeader
 
     states = sorted(FOLDER.glob("*.safetensors"))
     if not states:
         yield Finding(str(FOLDER), "ok", "no stopped training")
     for path in states:
         try:
-            header = read_header(path, "state")
+            header = StateHeader.parse(read_header(path, "state"), path)
         except InputError as error:
             yield Finding(str(FOLDER), "note", str(error), "nothing: it will be made again")
             continue
         yield Finding(
             str(FOLDER),
             "note",
-            f"{path.stem.rpartition('-')[0]}: at epoch {header['epoch']}, step {header['step'] + 1}",
+            f"{path.stem.rpartition('-')[0]}: {header.step} steps are done",
             f"goes on when it is run again with the same parameters and code; otherwise remove {path}",
         )
 

@@ -55,7 +55,6 @@ def onnx(
 
 
 def _base_of(adapter: Path, base: Path | None) -> Path:
-    from distilrnn.artifacts.tensors import read_header
     from distilrnn.inference import find_base
 
-    return base or find_base(adapter, read_header(adapter, "adapter")["base_hash"])
+    return base or find_base(adapter)

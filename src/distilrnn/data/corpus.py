@@ -8,11 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from distilrnn.artifacts.files import read_json, to_json, whole_file, write_atomically
+from pydantic import Field
+
+from distilrnn.artifacts.files import whole_file
+from distilrnn.artifacts.records import BySplit, FileRecord
 from distilrnn.errors import InputError
-from distilrnn.params.splits import SPLITS, TRAIN, evaluation_splits, require_splits
+from distilrnn.params.splits import SPLITS, TRAIN, evaluation_splits
 
 COLUMNS = "source, label, mark, sentence"
 LABEL = re.compile(r"0|[1-9][0-9]{0,3}")
@@ -34,6 +36,37 @@ class Example:
     def line(self) -> str:
         """The example as a line of CoLA's raw format."""
         return f"{self.source}\t{self.label}\t{self.mark}\t{self.sentence}\n"
+
+
+class SplitCounts(FileRecord):
+    """The size of a split."""
+
+    sentences: int
+    classes: list[int]
+    """Sentences of each class."""
+
+
+class SkippedRows(FileRecord):
+    """Bad rows of a table that were passed over."""
+
+    rows: int
+    reasons: list[str]
+    """Where and why, for the first of them."""
+
+
+class CorpusSummary(FileRecord):
+    """corpus.json."""
+
+    hash: str
+    """Of all splits (see `corpus_hash`)."""
+    classes: list[str]
+    """Their names, by label."""
+    source: str = ""
+    """Where the corpus is from."""
+    splits: BySplit[SplitCounts]
+    warnings: list[str] = Field(default_factory=list)
+    skipped: dict[str, SkippedRows] = Field(default_factory=dict)
+    """By table."""
 
 
 def parse_split(lines: Iterable[bytes], where: str, classes: int | None = None) -> Iterator[Example]:
@@ -182,33 +215,33 @@ def write_corpus(
     classes: Sequence[str],
     source: str,
     notes: Sequence[str] = (),
-    skipped: Mapping[str, Any] | None = None,
-) -> dict:
+    skipped: Mapping[str, SkippedRows] | None = None,
+) -> CorpusSummary:
     """Write splits, unlabelled sentences and corpus.json into `folder`, and return the latter; raises InputError.
 
     `notes` say what was found in the source and changed in the sentences: they go before the warnings. `skipped` are
     bad rows that were passed over, by table; the key is there only where there are some.
     """
-    summary = {
-        "hash": corpus_hash(splits),
-        "classes": list(classes),
-        "source": source,
-        "splits": {split: _count(examples, len(classes)) for split, examples in splits.items()},
-        "warnings": [*notes, *check_corpus(splits, classes, source)],
+    summary = CorpusSummary(
+        hash=corpus_hash(splits),
+        classes=list(classes),
+        source=source,
+        splits={split: _count(examples, len(classes)) for split, examples in splits.items()},
+        warnings=[*notes, *check_corpus(splits, classes, source)],
         **({"skipped": dict(skipped)} if skipped else {}),
-    }
+    )
     for split, examples in splits.items():
         with whole_file(folder / f"{split}.tsv") as file:
             file.writelines(example.line().encode() for example in examples)
     with whole_file(folder / "unlabelled.txt") as file:
         file.writelines(f"{sentence}\n".encode() for sentence in unlabelled)
-    write_atomically(folder / "corpus.json", to_json(summary))
+    summary.write(folder / "corpus.json")
     return summary
 
 
-def _count(examples: list[Example], classes: int) -> dict:
+def _count(examples: list[Example], classes: int) -> SplitCounts:
     counts = Counter(example.label for example in examples)
-    return {"sentences": len(examples), "classes": [counts[label] for label in range(classes)]}
+    return SplitCounts(sentences=len(examples), classes=[counts[label] for label in range(classes)])
 
 
 def corpus_hash(splits: Mapping[str, Iterable[Example]]) -> str:
@@ -222,9 +255,6 @@ def corpus_hash(splits: Mapping[str, Iterable[Example]]) -> str:
     return whole.hexdigest()
 
 
-def read_summary(folder: Path) -> dict:
+def read_summary(folder: Path) -> CorpusSummary:
     """corpus.json of a written corpus; raises InputError."""
-    path = folder / "corpus.json"
-    summary = read_json(path, "hash", "classes", "splits")
-    require_splits(summary["splits"], path)
-    return summary
+    return CorpusSummary.read(folder / "corpus.json")

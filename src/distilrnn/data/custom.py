@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from distilrnn.data.corpus import LONGEST_SOURCE, Example, is_visible
+from distilrnn.data.corpus import LONGEST_SOURCE, Example, SkippedRows, is_visible
 from distilrnn.data.holdout import stratified_parts
 from distilrnn.data.labels import PLAIN_NUMBER, ClassIndex, NoLabelError, canonical, kind, sort_labels
 from distilrnn.data.tables import BadRowError, OnBadRow, Table, open_dataset, open_file, refuse
@@ -44,6 +44,10 @@ class Skipped:
     rows: int = 0
     reasons: list[str] = field(default_factory=list)
     """Where and why, for the first of them."""
+
+    def record(self) -> SkippedRows:
+        """For corpus.json."""
+        return SkippedRows(rows=self.rows, reasons=self.reasons)
 
     def add(self, error: BadRowError) -> None:
         """Count one."""

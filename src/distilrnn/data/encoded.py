@@ -1,19 +1,19 @@
 """Tokenised splits: what the rule tokens writes, read back without `datasets`, and cut into batches."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from distilrnn.artifacts.files import read_json, require_equal
+from distilrnn.artifacts.files import require_equal
+from distilrnn.artifacts.records import BySplit, FileRecord
 from distilrnn.artifacts.tensors import map_arrays
 from distilrnn.artifacts.transfer import TOKENS_FILE
-from distilrnn.data.long_texts import TextLimit, text_limit, windows
+from distilrnn.data.long_texts import TextLimit, recorded_limit, windows
 from distilrnn.errors import InputError
-from distilrnn.params.splits import require_splits
 
 COLUMNS = pa.schema(
     [pa.field("label", pa.int64(), nullable=False), pa.field("ids", pa.list_(pa.int32()), nullable=False)]
@@ -94,18 +94,55 @@ def read_encoded_split(folder: Path, split: str) -> EncodedSplit:
     )
 
 
-def read_summary(folder: Path) -> dict:
-    """tokens.json: corpus and tokenizer hashes, vocabulary, pad id, classes, lengths; raises InputError."""
-    keys = ("corpus_hash", "classes", "tokenizer_hash", "vocabulary", "pad_id", "max_length", "splits")
-    summary = read_json(folder / "tokens.json", *keys)
-    require_splits(summary["splits"], folder / "tokens.json")
-    return summary
+class EncodedCounts(FileRecord):
+    """The size of a tokenised split."""
+
+    sentences: int
+    tokens: int = 0
+    """That are kept."""
+    longest: int
+    """Tokens of the longest sentence, before it is cut."""
+    mean: float = 0.0
+    """Tokens of a sentence, before it is cut."""
+    truncated: int = 0
+    """Sentences that are cut."""
+    in_windows: int = 0
+    """Sentences of more than one window."""
+    windows: int = 0
 
 
-def longest_sentence(summary: dict) -> int:
-    """Tokens of the longest sentence of a tokenised corpus that a teacher reads at once."""
-    longest = max(split["longest"] for split in summary["splits"].values())
-    return longest if summary["max_length"] is None else min(longest, summary["max_length"])
+class EncodedSummary(FileRecord):
+    """tokens.json."""
+
+    corpus_hash: str
+    classes: list[str]
+    tokenizer_hash: str
+    vocabulary: int
+    """Entries of the tokenizer."""
+    pad_id: int
+    max_length: int | None
+    long_texts: TextLimit | None = None
+    splits: BySplit[EncodedCounts]
+
+    @property
+    def text_limit(self) -> TextLimit:
+        """What is read of a long text."""
+        return recorded_limit(self.long_texts, self.max_length)
+
+    @property
+    def longest_sentence(self) -> int:
+        """Tokens of the longest sentence that a teacher reads at once."""
+        longest = max(split.longest for split in self.splits.values())
+        return longest if self.max_length is None else min(longest, self.max_length)
+
+    def counts(self, splits: Iterable[str]) -> dict[str, int]:
+        """The number of sentences of these splits."""
+        return {split: self.splits[split].sentences for split in splits}
+
+
+def read_summary(folder: Path) -> EncodedSummary:
+    """tokens.json of a tokenised corpus; raises InputError."""
+    return EncodedSummary.read(folder / "tokens.json")
 
 
 def union(*ids: np.ndarray | Sequence[int]) -> np.ndarray:
@@ -129,11 +166,11 @@ class EncodedPool(EncodedSplit):
     """Of the pool's sentences."""
 
 
-def read_encoded_pool(folder: Path, summary: dict) -> EncodedPool:
+def read_encoded_pool(folder: Path, summary: EncodedSummary) -> EncodedPool:
     """A tokenised pool; raises InputError where it was not tokenised as the corpus of tokens.json, `summary`, was."""
     path = folder / TOKENS_FILE
     arrays, header = map_arrays(path, "tokens")
-    require_equal(header.get("tokenizer_hash"), summary["tokenizer_hash"], path, "tokenizer")
-    require_equal(header.get("long_texts"), text_limit(summary).record(), path, "limit of long texts")
+    require_equal(header.get("tokenizer_hash"), summary.tokenizer_hash, path, "tokenizer")
+    require_equal(header.get("long_texts"), asdict(summary.text_limit), path, "limit of long texts")
     labels = np.broadcast_to(np.int64(NO_LABEL), len(arrays["offsets"]) - 1)
     return EncodedPool(arrays["ids"], arrays["offsets"], labels, arrays["token_ids"], header["pool_hash"])

@@ -2,16 +2,16 @@
 BERT for Text Classification?", section 5.3.1).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from distilrnn.params.common import Policy
+
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-
-    from distilrnn.params.tokenize import Policy
 
 HEAD_SHARE = 0.25
 """Of a text that is cut by head_tail, the first quarter of what is kept is its head: 128 of 510 tokens in the paper."""
@@ -23,7 +23,7 @@ OVERLAP = 0.25
 class TextLimit:
     """What is read of a long text; the tokens that the tokenizer puts around a text ([CLS], [SEP]) stay around it."""
 
-    policy: "Policy" = "head"
+    policy: Policy = "head"
     max_length: int | None = None
     """Tokens that a model reads at once; None: as many as there are."""
     longest_text: int | None = None
@@ -61,15 +61,10 @@ class TextLimit:
             return ids
         return [*ids[: self.head], *ids[len(ids) - (self.limit - self.head) :]]
 
-    def record(self) -> dict[str, Any]:
-        """As it stands in tokens.json and in the header of a checkpoint."""
-        return asdict(self)
 
-
-def text_limit(record: Mapping[str, Any]) -> TextLimit:
+def recorded_limit(long_texts: TextLimit | None, max_length: int | None) -> TextLimit:
     """The limit in tokens.json or in a checkpoint's header; those of older versions cut at max_length."""
-    found = record.get("long_texts")
-    return TextLimit(max_length=record.get("max_length")) if found is None else TextLimit(**found)
+    return TextLimit(max_length=max_length) if long_texts is None else long_texts
 
 
 def affixes(tokenizer: "Tokenizer") -> tuple[int, int]:

@@ -7,7 +7,7 @@ import urllib.request
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ def from_own_data(params: CorpusParams) -> LoadedCorpus:
 
     own = read_own_data(params)
     texts = (example.sentence for example in own.splits[TRAIN])
-    skipped = {table: asdict(bad) for table, bad in own.skipped.items()}
+    skipped = {table: bad.record() for table, bad in own.skipped.items()}
     return LoadedCorpus(own.splits, own.classes, texts, own.notes, skipped)
 
 

@@ -13,8 +13,6 @@ import numpy as np
 
 QUANTILES = 101
 """One for each percent from 0 to 100."""
-HEADER_KEY = "confidence_quantiles"
-"""Under this name a checkpoint's header holds them."""
 
 
 def confidences(logits: np.ndarray) -> np.ndarray:

@@ -58,16 +58,16 @@ def read_corpus(folder: Path, selection: SelectionParams) -> Corpus:
     """The corpus that an experiment is evaluated on; raises InputError."""
     written = read_summary(folder)
     splits = {}
-    train = np.array([e.label for e in iterate_split(folder / f"{TRAIN}.tsv", len(written["classes"]))])
-    for name in evaluation_splits(written["splits"]):
-        examples = read_split(folder / f"{name}.tsv", len(written["classes"]))
+    train = np.array([e.label for e in iterate_split(folder / f"{TRAIN}.tsv", len(written.classes))])
+    for name in evaluation_splits(written.splits):
+        examples = read_split(folder / f"{name}.tsv", len(written.classes))
         splits[name] = Split(
             np.array([e.label for e in examples]), [e.source for e in examples], [e.sentence for e in examples]
         )
     _, held_out = split_holdout(train, selection)
     labels = splits[DEV].labels if selection.validation == "dev" else train[held_out]
-    counts = written["splits"][TRAIN]["classes"]
-    return Corpus(written["hash"], written["classes"], counts, splits, len(train), held_out, labels)
+    counts = written.splits[TRAIN].classes
+    return Corpus(written.hash, written.classes, counts, splits, len(train), held_out, labels)
 
 
 def require_every_run(experiment: Experiment, folder: Path) -> None:

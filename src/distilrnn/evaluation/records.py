@@ -2,19 +2,12 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from distilrnn.artifacts.layout import Kind
+from distilrnn.artifacts.records import Record
 
 Verdict = Literal["holds", "fails", "undecided"]
 Family = Literal["order", "control"]
 Interval = tuple[float, float]
-
-
-class Record(BaseModel):
-    """A record that is written as JSON and read back: unknown keys are refused, values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class McNemarTest(Record):

@@ -1,13 +1,14 @@
 """A teacher as transformers' own model for sequence classification."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from distilrnn.errors import InputError
 from distilrnn.models.lora import linear_layers
 from distilrnn.models.teacher import Teacher
+from distilrnn.models.teacher_header import TeacherHeader
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -21,7 +22,7 @@ READ = {"last_token": "the last token's state", "first_token": "the first token'
 """What a teacher's head reads, by its pooling."""
 
 
-def as_classifier(teacher: Teacher, base: Path, header: dict[str, Any], adapter: Path) -> "PreTrainedModel":
+def as_classifier(teacher: Teacher, base: Path, header: TeacherHeader, adapter: Path) -> "PreTrainedModel":
     """The same function of ids as the teacher, whose adapters are merged, in the class that transformers has for it.
 
     GPT-2, Gemma, Llama and their kin have the teacher's head: a linear map of the last token's state. The heads of
@@ -36,7 +37,7 @@ def as_classifier(teacher: Teacher, base: Path, header: dict[str, Any], adapter:
     missing, unexpected = model.base_model.load_state_dict(teacher.body.state_dict(), strict=False)
     if not unexpected and not [name for name in missing if not name.startswith("pooler.")]:
         for gain in (1, 2):
-            if _set_head(model, teacher.head.weight.detach(), gain) and _agree(model, teacher, header["pad_id"]):
+            if _set_head(model, teacher.head.weight.detach(), gain) and _agree(model, teacher, header.pad_id):
                 return model
     raise InputError(
         f"{adapter}: {type(model).__name__} cannot do what this teacher does, a linear map of "
@@ -51,16 +52,16 @@ def head_modules(model: "PreTrainedModel") -> list[str]:
     return [*names, *([f"{prefix}.pooler"] if getattr(model.base_model, "pooler", None) is not None else [])]
 
 
-def _untrained(base: Path, header: dict[str, Any], adapter: Path, pooling: str) -> "PreTrainedModel":
+def _untrained(base: Path, header: TeacherHeader, adapter: Path, pooling: str) -> "PreTrainedModel":
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
-    classes = dict(enumerate(header["classes"]))
+    classes = dict(enumerate(header.classes))
     config = AutoConfig.from_pretrained(
         base,
         trust_remote_code=False,
         id2label=classes,
         label2id={name: number for number, name in classes.items()},
-        pad_token_id=header["pad_id"],
+        pad_token_id=header.pad_id,
     )
     if hasattr(config, "classifier_pooling"):  # ModernBERT's
         config.classifier_pooling = {"first_token": "cls"}.get(pooling, pooling)

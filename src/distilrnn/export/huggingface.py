@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from distilrnn.data.long_texts import text_limit
 from distilrnn.data.tokenizer import load_tokenizer
 from distilrnn.export.classifier import as_classifier
 from distilrnn.models.adapters import load_teacher
@@ -16,11 +15,11 @@ def export_teacher(adapter: Path, base: Path, output: Path) -> None:
     teacher, header = load_teacher(base, adapter)
     model = as_classifier(teacher, base, header, adapter)
     tokenizer = load_tokenizer(base)
-    long_texts = text_limit(header)
+    long_texts = header.text_limit
     limit = long_texts.max_length or teacher.context
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
-        pad_token=tokenizer.id_to_token(header["pad_id"]),
+        pad_token=tokenizer.id_to_token(header.pad_id),
         padding_side="right",
         truncation_side="left" if long_texts.policy == "tail" else "right",
         model_input_names=["input_ids", "attention_mask"],

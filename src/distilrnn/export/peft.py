@@ -9,6 +9,7 @@ from distilrnn.errors import InputError
 from distilrnn.export.classifier import as_classifier, head_modules
 from distilrnn.models.adapters import load_teacher
 from distilrnn.models.bases import read_base
+from distilrnn.params.teacher import TuningParams
 
 PREFIX = "base_model.model"
 """What peft puts before the names of the model's own tensors."""
@@ -24,9 +25,9 @@ def export_adapter(adapter: Path, base: Path, output: Path) -> None:
     from safetensors.torch import save
 
     teacher, header = load_teacher(base, adapter)
-    tuning = header["tuning"]
-    if tuning["mode"] != "lora":
-        raise InputError(f"{adapter}: tuned with mode {tuning['mode']}, not lora: use `distilrnn export huggingface`")
+    tuning = header.tuning
+    if tuning.mode != "lora":
+        raise InputError(f"{adapter}: tuned with mode {tuning.mode}, not lora: use `distilrnn export huggingface`")
     model = as_classifier(teacher, base, header, adapter)
     body = model.base_model_prefix
     heads = head_modules(model)
@@ -54,7 +55,7 @@ def export_adapter(adapter: Path, base: Path, output: Path) -> None:
     write_atomically(output / "adapter_config.json", to_json(config))
 
 
-def _config(base: Path, tuning: dict[str, Any], maps: list[str], saved: list[str], transposed: bool) -> dict[str, Any]:
+def _config(base: Path, tuning: TuningParams, maps: list[str], saved: list[str], transposed: bool) -> dict[str, Any]:
     """adapter_config.json; peft fills in its defaults for the rest."""
     origin = read_base(base)
     return {
@@ -63,9 +64,9 @@ def _config(base: Path, tuning: dict[str, Any], maps: list[str], saved: list[str
         "base_model_name_or_path": origin["model"] if origin["revision"] else str(base),
         "revision": origin["revision"],
         "inference_mode": True,
-        "r": tuning["rank"],
-        "lora_alpha": tuning["rank"] if tuning["alpha"] is None else tuning["alpha"],
-        "lora_dropout": tuning["dropout"],
+        "r": tuning.rank,
+        "lora_alpha": tuning.rank if tuning.alpha is None else tuning.alpha,
+        "lora_dropout": tuning.dropout,
         "bias": "none",
         "fan_in_fan_out": transposed,
         "target_modules": maps,

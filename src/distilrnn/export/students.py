@@ -13,11 +13,11 @@ from distilrnn.artifacts import layout
 from distilrnn.artifacts.files import write_atomically, write_json
 from distilrnn.data.batching import sorted_batches
 from distilrnn.data.encoded import EncodedSplit
-from distilrnn.data.long_texts import text_limit
 from distilrnn.evaluation.metrics import accuracy, confusion, mcc
 from distilrnn.export.onnx import student_onnx
 from distilrnn.models.checkpoints import load_student
 from distilrnn.models.student import Student
+from distilrnn.models.student_header import StudentHeader
 
 FP32, INT8 = "student.onnx", "student.int8.onnx"
 BATCH = 256
@@ -32,7 +32,7 @@ class ExportedStudent:
 
     student: Student
     """The student itself, with a row for every type that the graphs have one for."""
-    header: dict[str, Any]
+    header: StudentHeader
     files: dict[str, bytes]
     """By name, `export.json` left out."""
 
@@ -40,8 +40,8 @@ class ExportedStudent:
     def about(self) -> dict[str, Any]:
         """What export.json says of the files."""
         return {
-            "classes": self.header["classes"],
-            "vocabulary": self.header["vocabulary"],
+            "classes": self.header.classes,
+            "vocabulary": self.header.vocabulary,
             "vectors": len(self.student.token_ids),
             "bytes": {name: len(content) for name, content in self.files.items()},
         }
@@ -57,16 +57,16 @@ def export_student(checkpoint: Path, types: Sequence[int] | np.ndarray | None, i
         InputError: the checkpoint is not a student, or has too many embeddings for one file.
     """
     student, text, header = load_student(checkpoint)
-    vocabulary = header["vocabulary"]
+    vocabulary = header.vocabulary
     wanted = np.arange(vocabulary) if types is None else np.asarray(types, np.int64)
-    student = student.with_token_ids(wanted, header["seed"]).eval()
+    student = student.with_token_ids(wanted, header.seed).eval()
     files = {
-        name: student_onnx(student, vocabulary, header["pad_id"], text_limit(header), packed)
+        name: student_onnx(student, vocabulary, header.pad_id, header.text_limit, packed)
         for name, packed in ((FP32, False), (INT8, True))
         if int8 or not packed
     }
     tokenizer = Tokenizer.from_str(text.decode())
-    tokenizer.enable_padding(pad_id=header["pad_id"], pad_token=tokenizer.id_to_token(header["pad_id"]))
+    tokenizer.enable_padding(pad_id=header.pad_id, pad_token=tokenizer.id_to_token(header.pad_id))
     return ExportedStudent(student, header, {**files, "tokenizer.json": tokenizer.to_str(pretty=True).encode()})
 
 
@@ -79,8 +79,8 @@ def write_export(output: Path, exported: ExportedStudent, about: dict[str, Any])
 
 def _judgement(exported: ExportedStudent, judged: dict[str, EncodedSplit], threads: int) -> dict[str, Any]:
     """`parity`, and `scores` by split and variant."""
-    classes, pad_id = len(exported.header["classes"]), exported.header["pad_id"]
-    width = exported.header["max_length"] if exported.student.params.pooling == "last_step" else None
+    classes, pad_id = len(exported.header.classes), exported.header.pad_id
+    width = exported.header.width
     variants = {name: runtime(exported.files[name], threads) for name in (FP32, INT8)}
     parity, scores = 0.0, {}
     for split, tokens in judged.items():

@@ -12,25 +12,43 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import Field
 from scipy.sparse import csr_matrix, hstack, vstack
 from scipy.special import softmax
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
+from distilrnn.artifacts.records import FileRecord, Settings
 from distilrnn.artifacts.tensors import load_arrays, streamed_tensors
 from distilrnn.errors import InputError
-
-if TYPE_CHECKING:
-    from distilrnn.params.linear import LinearParams
+from distilrnn.params.labels import LabelBudget
+from distilrnn.params.linear import LinearParams
 
 KINDS = {"words": "word", "characters": "char_wb"}
 """Kinds of n-grams, and what scikit-learn calls them; char_wb does not cross the ends of words."""
 LEAST_WEIGHT = 0.01
 """Classes that a teacher finds less likely are left out of a soft target, and the rest scaled to a sum of 1."""
 PREDICT_BATCH = 4096
+
+
+class LinearHeader(FileRecord):
+    """Of linear.safetensors."""
+
+    kind_of_system: str = "linear"
+    corpus_hash: str = ""
+    classes: list[str] = Field(default_factory=list)
+    ngrams: dict[str, list[int]] = Field(default_factory=dict)
+    """Shortest and longest, by kind."""
+    linear: Settings = Field(default_factory=dict)
+    selection: Settings = Field(default_factory=dict)
+    labels: LabelBudget | None = None
+    c: float | None = None
+    """Inverse strength of the penalty."""
+    seed: int = 0
+    teacher_logits_hash: list[str] = Field(default_factory=list)
+    confidence_quantiles: list[float] | None = None
 
 
 @dataclass(frozen=True)
@@ -136,7 +154,7 @@ def fit_weights(features: csr_matrix, targets: np.ndarray, c: float) -> tuple[np
     return model.coef_.astype(np.float32), model.intercept_.astype(np.float32)
 
 
-def save_linear(path: Path, model: LinearClassifier, header: dict[str, Any]) -> None:
+def save_linear(path: Path, model: LinearClassifier, header: LinearHeader) -> None:
     """Write a classifier as one file: arrays, and the n-grams as compressed JSON; never a pickle."""
     arrays = {"weights": model.weights, "bias": model.bias}
     ngrams = {}
@@ -147,21 +165,23 @@ def save_linear(path: Path, model: LinearClassifier, header: dict[str, Any]) -> 
         arrays[f"{kind}.idf"] = vectorizer.idf_.astype(np.float64)
         ngrams[kind] = list(vectorizer.ngram_range)
     shapes = {name: (array.dtype, array.shape) for name, array in arrays.items()}
-    with streamed_tensors(path, "linear", shapes, {**header, "classes": model.classes, "ngrams": ngrams}) as written:
+    filled = header.model_copy(update={"classes": model.classes, "ngrams": ngrams})
+    with streamed_tensors(path, "linear", shapes, filled.to_json()) as written:
         for name, array in arrays.items():
             written[name][:] = array
 
 
-def load_linear(path: Path) -> tuple[LinearClassifier, dict[str, Any]]:
+def load_linear(path: Path) -> tuple[LinearClassifier, LinearHeader]:
     """A trained classifier and its header; raises InputError."""
-    arrays, header = load_arrays(path, "linear")
+    arrays, values = load_arrays(path, "linear")
+    header = LinearHeader.parse(values, path)
     try:
         vectorizers = {}
-        for kind in (kind for kind in KINDS if kind in header["ngrams"]):  # JSON's order is the alphabet's
+        for kind in (kind for kind in KINDS if kind in header.ngrams):  # JSON's order is the alphabet's
             names = json.loads(zlib.decompress(arrays[f"{kind}.vocabulary"].tobytes()))
-            vectorizers[kind] = _vectorizer(kind, header["ngrams"][kind], vocabulary=names)
+            vectorizers[kind] = _vectorizer(kind, header.ngrams[kind], vocabulary=names)
             vectorizers[kind].idf_ = arrays[f"{kind}.idf"]
-        model = LinearClassifier(list(header["classes"]), Features(vectorizers), arrays["weights"], arrays["bias"])
+        model = LinearClassifier(list(header.classes), Features(vectorizers), arrays["weights"], arrays["bias"])
         columns = sum(len(v.vocabulary) for v in vectorizers.values())
         rows = 1 if len(model.classes) == 2 else len(model.classes)
         if model.weights.shape != (rows, columns) or model.bias.shape != (rows,):

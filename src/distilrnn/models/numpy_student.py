@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 import numpy as np
 
 from distilrnn.artifacts.tensors import load_arrays
 from distilrnn.errors import InputError
 from distilrnn.models.embeddings import initial_embeddings
+from distilrnn.models.student_header import StudentHeader
 from distilrnn.params.student import StudentModelParams
 
 LARGEST_TABLE = 1 << 26
@@ -237,17 +237,17 @@ def _shapes(params: StudentModelParams, rows: int, classes: int) -> dict[str, tu
     return shapes
 
 
-def load_numpy_student(path: Path) -> tuple[NumpyStudent, str, dict[str, Any]]:
+def load_numpy_student(path: Path) -> tuple[NumpyStudent, str, StudentHeader]:
     """The student in a student.safetensors, its tokenizer.json, and its header; raises InputError."""
-    arrays, header = load_arrays(path, "student")
+    arrays, values = load_arrays(path, "student")
+    header = StudentHeader.parse(values, path)
     try:
-        params = StudentModelParams.model_validate(header["model"])
         tokenizer = zlib.decompress(arrays.pop("tokenizer").tobytes()).decode()
         token_ids = arrays.pop("types" if "types" in arrays else "token_ids").astype(np.int64)  # as older files say
-        shapes = _shapes(params, len(token_ids), len(header["classes"]))
+        shapes = _shapes(header.model, len(token_ids), len(header.classes))
         if {name: array.shape for name, array in arrays.items()} != shapes:
             raise ValueError("weights are missing, or have other shapes than the model's parameters say")
-        student = NumpyStudent(params, arrays, token_ids, header["vocabulary"], header["seed"])
+        student = NumpyStudent(header.model, arrays, token_ids, header.vocabulary, header.seed)
     except (KeyError, IndexError, ValueError, zlib.error) as error:
         raise InputError(
             f"{path}: is damaged ({' '.join(str(error).split())[:120]}): train the student again"

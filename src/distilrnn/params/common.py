@@ -50,6 +50,9 @@ Seeds = Annotated[tuple[int, ...], Field(min_length=1), AfterValidator(_distinct
 """At least one seed, each once."""
 
 
+Policy = Literal["error", "head", "tail", "head_tail", "windows"]
+
+
 class Section(BaseModel):
     """A section of params.yaml: unknown keys are refused, values never change."""
 

@@ -1,9 +1,9 @@
 """The splits of a corpus by name: a split's files bear its name too."""
 
 from collections.abc import Iterable
-from pathlib import Path
+from typing import TypeVar
 
-from distilrnn.errors import InputError
+Value = TypeVar("Value")
 
 TRAIN = "in_domain_train"
 DEV = "in_domain_dev"
@@ -34,8 +34,9 @@ def main_split(splits: Iterable[str]) -> str:
     return TEST if TEST in judged else judged[0]
 
 
-def require_splits(splits: object, path: Path) -> None:
-    """Refuse splits of names that are not ours, which become names of files; raises InputError."""
+def require_splits(splits: Value) -> Value:
+    """Refuse splits of names that are not ours, which become names of files; raises ValueError."""
     names = list(splits) if isinstance(splits, dict) else []
     if names[:1] != [TRAIN] or len(names) < 2 or not set(names) <= set(EVERY_SPLIT):
-        raise InputError(f"{path}: its splits are not those of a corpus: make it again")
+        raise ValueError("its splits are not those of a corpus")
+    return splits

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from distilrnn.params.common import Name, Section
+from distilrnn.params.common import Name, Policy, Section
 
 SMALLEST_BPE = 260
 
@@ -35,8 +35,6 @@ TokenizerParams = Annotated[
     Discriminator(lambda value: "[path]" if isinstance(value, str) else "[learned]"),
 ]
 """A path, or what to learn a tokenizer from; tags in brackets are left out of messages."""
-
-Policy = Literal["error", "head", "tail", "head_tail", "windows"]
 
 
 class TokenizeParams(Section):

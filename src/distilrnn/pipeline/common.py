@@ -1,15 +1,19 @@
 """What teacher and student stages share: the sentences to learn from, and the record of a run."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from distilrnn.artifacts.curves import to_csv
-from distilrnn.artifacts.files import write_atomically, write_json
-from distilrnn.data.encoded import read_encoded_split
+from distilrnn.artifacts.files import write_atomically
+from distilrnn.artifacts.records import Settings
+from distilrnn.artifacts.runs import ParameterCounts, PointScores, TrainingRecord
+from distilrnn.data.encoded import EncodedSummary, read_encoded_split
 from distilrnn.data.holdout import split_holdout
+from distilrnn.models.headers import NeuralHeader
 from distilrnn.orchestration.code import code_version
 from distilrnn.params.common import SelectionParams, TrainingParams
 from distilrnn.params.labels import ALL_LABELS, LabelBudget
@@ -23,7 +27,7 @@ Training = TypeVar("Training", bound=TrainingParams)
 
 def train_and_validation_sets(
     tokens: Path,
-    summary: dict[str, Any],
+    summary: EncodedSummary,
     selection: SelectionParams,
     width: int | None = None,
     teacher_logits: dict[str, np.ndarray] | None = None,
@@ -36,7 +40,7 @@ def train_and_validation_sets(
         logits = None if teacher_logits is None else teacher_logits[split]
         if rows is not None:
             chosen, logits = chosen.select(rows), None if logits is None else logits[rows]
-        return EncodedDataset(chosen, summary["pad_id"], width, logits)
+        return EncodedDataset(chosen, summary.pad_id, width, logits)
 
     labels = read_encoded_split(tokens, TRAIN).labels
     train_rows, validation_rows = split_holdout(labels, selection, budget)
@@ -66,47 +70,48 @@ def code_of(kind: str) -> str:
     return code_version("student" if kind == "distilled" else kind)
 
 
-def write_run(
-    output: Path,
-    kind: str,
-    seed: int,
-    history: History,
-    selection: SelectionParams,
-    parameters: dict[str, int],
-    trained_sentences: int,
-    device: Device,
-    corpus_hash: str,
-    checkpoint: Path,
-    more: Mapping[str, Any] | None = None,
-) -> None:
-    """Write curves.csv and, last of all, run.json; `more` is written into it too, but for what is None."""
-    best, last = history.curves[history.best_row], history.curves[-1]
-    write_atomically(output / "curves.csv", to_csv(history.curves))
-    write_json(
-        output / "run.json",
-        {
-            "kind": kind,
-            "code": code_of(kind),
-            "seed": seed,
-            "best_epoch": history.best_epoch,
-            "best_step": best["step"],
-            "epochs": last["epoch"],
-            "steps": last["step"],
-            "validation": selection.validation,
-            "metric": selection.metric,
-            "train": {"loss": best["train_loss"], "accuracy": best["train_accuracy"]},
-            "validation_at_best": {
-                measure: best[f"validation_{measure}"] for measure in ("loss", "accuracy", "mcc", "macro_f1")
-            },
-            "parameters": parameters,
-            "seconds": round(history.seconds, 3),
-            "sentences_per_second": round(trained_sentences * last["epoch"] / max(history.seconds, 1e-9), 1),
-            "precision": device.precision,
-            "device": device.name,
-            "gpu": device.gpu,
-            "threads": device.threads,
-            "corpus_hash": corpus_hash,
-            "checkpoint_bytes": checkpoint.stat().st_size,
-            **{key: value for key, value in (more or {}).items() if value is not None},
-        },
-    )
+@dataclass(frozen=True)
+class TrainedSystem:
+    """What a training has made, for its record."""
+
+    kind: str
+    """teacher, distilled or baseline."""
+    header: NeuralHeader
+    checkpoint: Path
+    history: History
+    selection: SelectionParams
+    device: Device
+    parameters: Mapping[str, int]
+    sentences: int
+    """That it was trained on."""
+
+    def write(self, output: Path, **more: Settings | None) -> None:
+        """Write curves.csv and, last of all, run.json; `more` is written into it too, but for what is None."""
+        history, selection = self.history, self.selection
+        best, last = history.curves[history.best_row], history.curves[-1]
+        measures = ("loss", "accuracy", "mcc", "macro_f1")
+        labels = None if self.header.labels is None else self.header.labels.labels
+        budget = {} if labels is None else {"labels": labels}
+        record = TrainingRecord(
+            kind=self.kind,
+            code=code_of(self.kind),
+            seed=self.header.seed,
+            **budget,
+            best_epoch=history.best_epoch,
+            best_step=int(best["step"]),
+            epochs=last["epoch"],
+            steps=int(last["step"]),
+            validation=selection.validation,
+            metric=selection.metric,
+            train=PointScores(loss=best["train_loss"], accuracy=best["train_accuracy"]),
+            validation_at_best=PointScores(**{measure: best[f"validation_{measure}"] for measure in measures}),
+            parameters=ParameterCounts(**self.parameters),
+            seconds=round(history.seconds, 3),
+            sentences_per_second=round(self.sentences * last["epoch"] / max(history.seconds, 1e-9), 1),
+            **self.device.record(),
+            corpus_hash=self.header.corpus_hash,
+            checkpoint_bytes=self.checkpoint.stat().st_size,
+            **{key: value for key, value in more.items() if value is not None},
+        )
+        write_atomically(output / "curves.csv", to_csv(history.curves))
+        record.write(output / "run.json")

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from distilrnn.artifacts.curves import to_csv
-from distilrnn.artifacts.files import write_atomically, write_json
+from distilrnn.artifacts.files import write_atomically
+from distilrnn.artifacts.records import FileRecord
 from distilrnn.artifacts.tensors import save_tensors
 from distilrnn.data.encoded import EncodedSplit, read_encoded_pool, read_summary, union, used_token_ids
 from distilrnn.models.encoder import ENCODER_FILE, encoder_tensors
@@ -27,65 +28,84 @@ SEED = 0
 """Of the initial weights, dropout and the order of the sentences: one encoder serves all seeds."""
 
 
-def pretrain_encoder(
-    tokens: Path,
-    pools: Sequence[Path],
-    output: Path,
-    threads: int | None,
-    model: StudentModelParams,
-    pretraining: PretrainingParams,
-    selection: SelectionParams,
-    start: StartingPoint = RANDOM,
-) -> dict[str, Any]:
+class EncoderRecord(FileRecord):
+    """run.json."""
+
+    sentences: int
+    best_epoch: int | float
+    validation_loss: float
+    validation_perplexity: float
+    seconds: float
+    sentences_per_second: float
+    precision: str
+    device: str
+    gpu: str | None
+    threads: int
+
+
+@dataclass(frozen=True)
+class EncoderJob:
+    """What an encoder reads, and how it is pre-trained."""
+
+    tokens: Path
+    """Folder of the tokenised corpus."""
+    model: StudentModelParams
+    pretraining: PretrainingParams
+    selection: SelectionParams
+    pools: Sequence[Path] = ()
+    """Folders of tokenised pools."""
+    start: StartingPoint = RANDOM
+    threads: int | None = None
+
+
+def pretrain_encoder(job: EncoderJob, output: Path) -> EncoderRecord:
     """Pre-train on the sentences to learn from and on tokenised pools; write encoder.safetensors, curves.csv, run.json.
 
     The epoch of lowest loss on the validation sentences is kept. The embedding has rows for the ids of train and pools;
     it begins with the vectors that `start` names. Returns run.json; raises InputError.
     """
+    tokens, model, pretraining, selection = job.tokens, job.model, job.pretraining, job.selection
     summary = read_summary(tokens)
     labelled, validation = train_and_validation_sets(tokens, summary, selection)
-    encoded = [read_encoded_pool(pool, summary) for pool in pools]
+    encoded = [read_encoded_pool(pool, summary) for pool in job.pools]
     parts: list[EncodedSplit] = [labelled.tokens, *encoded]
     of_pools = [pool.token_ids for pool in encoded]
-    token_ids = union(used_token_ids(tokens, [TRAIN]), validation.tokens.ids, [summary["pad_id"]], *of_pools)
-    configure_process(threads)
+    token_ids = union(used_token_ids(tokens, [TRAIN]), validation.tokens.ids, [summary.pad_id], *of_pools)
+    configure_process(job.threads)
     device = select_device(pretraining.precision)
-    student = start.load(summary["tokenizer_hash"], model, len(summary["classes"])).student(token_ids, SEED)
+    student = job.start.load(summary.tokenizer_hash, model, len(summary.classes)).student(token_ids, SEED)
     language_model = RecurrentLanguageModel(student, SEED).to(device.name)
     header = {
-        "corpus_hash": summary["corpus_hash"],
-        "tokenizer_hash": summary["tokenizer_hash"],
+        "corpus_hash": summary.corpus_hash,
+        "tokenizer_hash": summary.tokenizer_hash,
         "pool_hash": [pool.hash for pool in encoded],
-        **start.header(),
+        **job.start.header(),
         "model": model.model_dump(mode="json"),
         "pretraining": pretraining.model_dump(mode="json"),
         "selection": selection.model_dump(mode="json"),
     }
-    text = TextDataset(parts, summary["pad_id"])
-    held_out = TextDataset([validation.tokens], summary["pad_id"])
-    objective = language_model_objective(summary["pad_id"], pretraining.samples, _frequencies(parts, token_ids))
+    text = TextDataset(parts, summary.pad_id)
+    held_out = TextDataset([validation.tokens], summary.pad_id)
+    objective = language_model_objective(summary.pad_id, pretraining.samples, _frequencies(parts, token_ids))
     resume = ResumeFile(output, {**header, "device": repr(device), "code": code_of("encoder")})
     with TrainingProgress("encoder", pretraining.epochs, len(text)) as progress:
         run = TrainingRun(pretraining, SEED, device, progress, "loss", resume)
         history = fit(language_model, text, held_out, objective, run)
     save_tensors(output / ENCODER_FILE, "encoder", encoder_tensors(student), header)
     best = history.curves[history.best_row]
-    about = {
-        "sentences": len(text),
-        "best_epoch": best["epoch"],
-        "validation_loss": best["validation_loss"],
-        "validation_perplexity": round(math.exp(best["validation_loss"]), 2),
-        "seconds": round(history.seconds, 3),
-        "sentences_per_second": round(len(text) * history.curves[-1]["epoch"] / max(history.seconds, 1e-9), 1),
-        "precision": device.precision,
-        "device": device.name,
-        "gpu": device.gpu,
-        "threads": device.threads,
-    }
+    record = EncoderRecord(
+        sentences=len(text),
+        best_epoch=best["epoch"],
+        validation_loss=best["validation_loss"],
+        validation_perplexity=round(math.exp(best["validation_loss"]), 2),
+        seconds=round(history.seconds, 3),
+        sentences_per_second=round(len(text) * history.curves[-1]["epoch"] / max(history.seconds, 1e-9), 1),
+        **device.record(),
+    )
     write_atomically(output / "curves.csv", to_csv(history.curves))
-    write_json(output / "run.json", about)
+    record.write(output / "run.json")
     resume.remove()
-    return about
+    return record
 
 
 def _frequencies(parts: Sequence[EncodedSplit], token_ids: np.ndarray) -> np.ndarray:

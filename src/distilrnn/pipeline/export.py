@@ -35,7 +35,7 @@ def export_systems(params: Path, threads: int) -> dict[str, dict[str, Any]]:
             continue
         checkpoint = layout.checkpoint_folder(folder, system, system.seeds[0]) / "student.safetensors"
         tokens = folder / "tokens" / tokenizers[system.student]
-        splits = list(read_summary(tokens)["splits"])
+        splits = list(read_summary(tokens).splits)
         exported = export_student(checkpoint, used_token_ids(tokens, splits), int8=True)
         judged = {split: read_encoded_split(tokens, split) for split in evaluation_splits(splits)}
         found[system.name] = {

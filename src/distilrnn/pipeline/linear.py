@@ -4,20 +4,20 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from scipy.special import log_softmax, softmax
 
-from distilrnn.artifacts.files import file_hash, require_equal, write_json
+from distilrnn.artifacts.files import file_hash, require_equal
 from distilrnn.artifacts.logits import FILE, average, load_logits, written_logits
+from distilrnn.artifacts.runs import ParameterCounts, PointScores, TrainingRecord
 from distilrnn.artifacts.transfer import PoolLogits, read_pool, read_sentences, shard_name
-from distilrnn.data.corpus import read_split, read_summary
+from distilrnn.data.corpus import CorpusSummary, read_split, read_summary
 from distilrnn.data.holdout import split_holdout
 from distilrnn.errors import InputError
-from distilrnn.evaluation.confidence import HEADER_KEY, confidence_quantiles, confidences
+from distilrnn.evaluation.confidence import confidence_quantiles, confidences
 from distilrnn.evaluation.confusion import accuracy, confusion, macro_f1, mcc
-from distilrnn.models.linear import Features, LinearClassifier, fit_weights, save_linear
+from distilrnn.models.linear import Features, LinearClassifier, LinearHeader, fit_weights, save_linear
 from distilrnn.params.common import SelectionParams
 from distilrnn.params.labels import ALL_LABELS, LabelBudget
 from distilrnn.params.linear import LinearParams
@@ -37,13 +37,13 @@ class LinearTeacher:
     """Folders of shards, of each pool as many as there are teachers' runs."""
     shards: int = 1
 
-    def labelled(self, summary: dict[str, Any]) -> np.ndarray:
+    def labelled(self, summary: CorpusSummary) -> np.ndarray:
         """Log-probabilities of train's sentences, or the logits of a single run: float32 [sentences, classes]."""
-        sentences = {TRAIN: summary["splits"][TRAIN]["sentences"]}
-        runs = [load_logits(path, summary["hash"], summary["classes"], sentences)[0] for path in self.logits]
+        sentences = {TRAIN: summary.splits[TRAIN].sentences}
+        runs = [load_logits(path, summary.hash, summary.classes, sentences)[0] for path in self.logits]
         return average(runs)[TRAIN]
 
-    def unlabelled(self, summary: dict[str, Any]) -> Iterator[tuple[list[str], np.ndarray]]:
+    def unlabelled(self, summary: CorpusSummary) -> Iterator[tuple[list[str], np.ndarray]]:
         """The sentences of each pool, and what `labelled` gives for them; raises InputError."""
         runs = len(self.logits)
         if len(self.pool_logits) != runs * len(self.pools):
@@ -53,12 +53,12 @@ class LinearTeacher:
             )
         for place, folder in enumerate(self.pools):
             pool = read_pool(folder)
-            require_equal(pool.corpus_hash, summary["hash"], folder, "corpus")
+            require_equal(pool.corpus_hash, summary.hash, folder, "corpus")
             sentences = list(read_sentences(folder))
             members = []
             for logits in self.pool_logits[place * runs : (place + 1) * runs]:
                 shards = [logits / shard_name(shard, self.shards) / FILE for shard in range(1, self.shards + 1)]
-                read = PoolLogits(shards, pool.hash, summary["classes"], len(sentences))
+                read = PoolLogits(shards, pool.hash, summary.classes, len(sentences))
                 members.append({"pool": read.rows(np.arange(len(sentences)))})
             yield sentences, average(members)["pool"]
 
@@ -71,7 +71,7 @@ def train_linear(
     teacher: LinearTeacher | None = None,
     seed: int = 0,
     budget: LabelBudget = ALL_LABELS,
-) -> dict[str, Any]:
+) -> TrainingRecord:
     """Train the classifier, and write linear.safetensors, logits.safetensors and run.json into `output`.
 
     It learns from the same part of train as a student, and the labels of the rest choose the penalty: of equally
@@ -86,7 +86,7 @@ def train_linear(
     """
     started = time.monotonic()
     summary = read_summary(corpus)
-    classes = summary["classes"]
+    classes = summary.classes
     train = read_split(corpus / f"{TRAIN}.tsv", len(classes))
     labels = np.array([example.label for example in train])
     rows, validation_rows = split_holdout(labels, selection, budget)
@@ -118,42 +118,42 @@ def train_linear(
         held_out = model.logits([example.sentence for example in validation])
         threshold = tuned.record()
     seconds = time.monotonic() - started
-    header = {
-        "kind_of_system": "linear",
-        "corpus_hash": summary["hash"],
-        "linear": params.model_dump(mode="json"),
-        "selection": selection.model_dump(mode="json"),
-        "labels": budget.model_dump(mode="json"),
-        "c": c,
-        "seed": seed,
-        "teacher_logits_hash": [file_hash(path) for path in (teacher.logits if teacher else ())],
-        HEADER_KEY: confidence_quantiles(confidences(held_out)),
-    }
+    header = LinearHeader(
+        kind_of_system="linear",
+        corpus_hash=summary.hash,
+        linear=params.model_dump(mode="json"),
+        selection=selection.model_dump(mode="json"),
+        labels=budget,
+        c=c,
+        seed=seed,
+        teacher_logits_hash=[file_hash(path) for path in (teacher.logits if teacher else ())],
+        confidence_quantiles=confidence_quantiles(confidences(held_out)),
+    )
     checkpoint = output / "linear.safetensors"
     save_linear(checkpoint, model, header)
-    names = {"corpus_hash": summary["hash"], "classes": classes, "system": "linear", "seed": seed}
-    counts = {split: summary["splits"][split]["sentences"] for split in evaluation_splits(summary["splits"])}
+    names = {"corpus_hash": summary.hash, "classes": classes, "system": "linear", "seed": seed}
+    counts = {split: summary.splits[split].sentences for split in evaluation_splits(summary.splits)}
     with written_logits(output / FILE, {**counts, HELD_OUT: len(held_out)}, names) as logits:
         logits.pop(HELD_OUT)[:] = held_out
         for split, values in logits.items():
             values[:] = model.logits([e.sentence for e in read_split(corpus / f"{split}.tsv", len(classes))])
-    run = {
-        "kind": "linear",
-        "seed": seed,
-        "sentences": len(learned),
+    run = TrainingRecord(
+        kind="linear",
+        seed=seed,
+        sentences=len(learned),
         **({} if budget.labels is None else {"labels": budget.labels}),
-        "best_epoch": None,
-        "c": c,
-        "validation": selection.validation,
-        "train": {"accuracy": float((model.logits(sentences).argmax(axis=1) == labels[rows]).mean())},
-        "validation_at_best": _measured(held_out, of_validation),
+        best_epoch=None,
+        c=c,
+        validation=selection.validation,
+        train=PointScores(accuracy=float((model.logits(sentences).argmax(axis=1) == labels[rows]).mean())),
+        validation_at_best=_measured(held_out, of_validation),
         **({} if threshold is None else {"threshold": threshold}),
-        "parameters": {"total": model.parameters, "trainable": model.parameters},
-        "seconds": round(seconds, 3),
-        "corpus_hash": summary["hash"],
-        "checkpoint_bytes": checkpoint.stat().st_size,
-    }
-    write_json(output / "run.json", run)
+        parameters=ParameterCounts(total=model.parameters, trainable=model.parameters),
+        seconds=round(seconds, 3),
+        corpus_hash=summary.hash,
+        checkpoint_bytes=checkpoint.stat().st_size,
+    )
+    run.write(output / "run.json")
     return run
 
 
@@ -176,13 +176,10 @@ def _fit_best(
     return best, c
 
 
-def _measured(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+def _measured(logits: np.ndarray, labels: np.ndarray) -> PointScores:
     """What run.json says of the validation sentences, from logits [n, K] and labels [n]."""
     counts = confusion(labels, logits.argmax(axis=1), logits.shape[1])
     loss = -log_softmax(logits.astype(np.float64), axis=1)[np.arange(len(labels)), labels].mean()
-    return {
-        "loss": float(loss),
-        "accuracy": float(accuracy(counts)),
-        "mcc": float(mcc(counts)),
-        "macro_f1": float(macro_f1(counts)),
-    }
+    return PointScores(
+        loss=float(loss), accuracy=float(accuracy(counts)), mcc=float(mcc(counts)), macro_f1=macro_f1(counts)
+    )

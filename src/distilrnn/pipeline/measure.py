@@ -10,7 +10,6 @@ import torch
 
 from distilrnn.artifacts.files import read_json, write_json
 from distilrnn.artifacts.layout import System, checkpoint_folder
-from distilrnn.artifacts.tensors import read_header
 from distilrnn.data.corpus import read_split
 from distilrnn.evaluation.selection import compared_systems
 from distilrnn.inference import Classifier, find_base, load_predictor
@@ -49,7 +48,7 @@ def measure_system(folder: Path, system: System, sentences: list[str], params: M
     first = checkpoint_folder(folder, system, system.seeds[0])
     if system.kind == "teacher":
         checkpoint = first / "adapter.safetensors"
-        base = find_base(checkpoint, read_header(checkpoint, "adapter")["base_hash"])
+        base = find_base(checkpoint)
         size = checkpoint.stat().st_size + (base / "model.safetensors").stat().st_size
     else:
         checkpoint = first / system.checkpoint

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from distilrnn.artifacts.files import file_hash, require_equal
 from distilrnn.artifacts.logits import FILE
 from distilrnn.artifacts.transfer import PoolLogits, read_keys, read_pool, shard_name
-from distilrnn.data.encoded import read_encoded_pool
+from distilrnn.data.encoded import EncodedSummary, read_encoded_pool
 from distilrnn.errors import InputError
 from distilrnn.training.transfer import TaughtPool
 
@@ -42,7 +42,7 @@ class TransferInputs:
         }
 
 
-def read_pools(inputs: TransferInputs, summary: dict[str, Any]) -> list[TaughtPool]:
+def read_pools(inputs: TransferInputs, summary: EncodedSummary) -> list[TaughtPool]:
     """The pools, memory-mapped; `summary` is tokens.json of the labelled sentences.
 
     Raises:
@@ -57,11 +57,11 @@ def read_pools(inputs: TransferInputs, summary: dict[str, Any]) -> list[TaughtPo
     found = []
     for place, (folder, tokens) in enumerate(zip(inputs.pools, inputs.tokens, strict=True)):
         pool = read_pool(folder)
-        require_equal(pool.corpus_hash, summary["corpus_hash"], folder, "corpus")
+        require_equal(pool.corpus_hash, summary.corpus_hash, folder, "corpus")
         encoded = read_encoded_pool(tokens, summary)
         require_equal(encoded.hash, pool.hash, tokens, "pool")
         logits = [
-            PoolLogits(inputs.shard_files(one), pool.hash, summary["classes"], len(encoded))
+            PoolLogits(inputs.shard_files(one), pool.hash, summary.classes, len(encoded))
             for one in inputs.logits[place * members : (place + 1) * members]
         ]
         found.append(TaughtPool(folder.name, encoded, logits, read_keys(folder)))

@@ -19,7 +19,7 @@ def learn_tokenizer(
     It reads the training sentences and `texts`, files with one sentence per line, and no evaluation split.
     Raises InputError.
     """
-    classes = len(read_summary(corpus)["classes"])
+    classes = len(read_summary(corpus).classes)
     count = 0
 
     def sentences() -> Iterator[str]:

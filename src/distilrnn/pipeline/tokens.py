@@ -8,12 +8,13 @@ from typing import IO
 import numpy as np
 from tokenizers import Tokenizer
 
-from distilrnn.artifacts.files import file_hash, whole_file, write_atomically, write_json
+from distilrnn.artifacts.files import file_hash, whole_file, write_atomically
 from distilrnn.data.corpus import iterate_split, read_summary
+from distilrnn.data.encoded import EncodedCounts, EncodedSummary
 from distilrnn.data.long_texts import TextLimit, affixes, windows
 from distilrnn.data.tokenizer import load_tokenizer, pad_id_of
 from distilrnn.errors import InputError
-from distilrnn.params.tokenize import Policy
+from distilrnn.params.common import Policy
 
 BATCH = 1000
 
@@ -25,7 +26,7 @@ def tokenize_corpus(
     output: Path,
     long_texts: Policy = "head",
     longest_text: int | None = None,
-) -> dict:
+) -> EncodedSummary:
     """Tokenise the splits of `corpus` into `output`, and return tokens.json.
 
     Texts longer than `max_length` tokens are refused, cut, or kept for windows as `long_texts` says, and counted;
@@ -44,28 +45,28 @@ def tokenize_corpus(
         )
     with ExitStack() as files:
         counts = {}
-        for split in summary["splits"]:
+        for split in summary.splits:
             file = files.enter_context(whole_file(output / f"{split}.arrow"))
             corpus_file = corpus / f"{split}.tsv"
-            counts[split] = _tokenize_split(corpus_file, len(summary["classes"]), tokenizer, limit, file)
+            counts[split] = _tokenize_split(corpus_file, len(summary.classes), tokenizer, limit, file)
     write_atomically(output / "tokenizer.json", text)
-    tokens = {
-        "corpus_hash": summary["hash"],
-        "classes": summary["classes"],
-        "tokenizer_hash": file_hash(output / "tokenizer.json"),
-        "vocabulary": tokenizer.get_vocab_size(with_added_tokens=True),
-        "pad_id": pad_id,
-        "max_length": max_length,
-        "long_texts": limit.record(),
-        "splits": counts,
-    }
-    write_json(output / "tokens.json", tokens)
-    return tokens
+    made = EncodedSummary(
+        corpus_hash=summary.hash,
+        classes=summary.classes,
+        tokenizer_hash=file_hash(output / "tokenizer.json"),
+        vocabulary=tokenizer.get_vocab_size(with_added_tokens=True),
+        pad_id=pad_id,
+        max_length=max_length,
+        long_texts=limit,
+        splits=counts,
+    )
+    made.write(output / "tokens.json")
+    return made
 
 
 def _tokenize_split(
     path: Path, classes: int, tokenizer: Tokenizer, limit: TextLimit, output: IO[bytes]
-) -> dict[str, int | float]:
+) -> EncodedCounts:
     from datasets import Features, List, Value
     from datasets.arrow_writer import ArrowWriter
 
@@ -89,14 +90,15 @@ def _tokenize_split(
             lengths += batch_lengths
         writer.finalize(close_stream=False)
     cut = limit.limit if limit.limit is not None else max(lengths)
-    counts = {
-        "sentences": len(lengths),
-        "tokens": sum(min(length, cut) for length in lengths),
-        "longest": max(lengths),
-        "mean": round(sum(lengths) / len(lengths), 2),
-        "truncated": sum(length > cut for length in lengths),
-    }
+    in_windows = {}
     if limit.policy == "windows":
-        counts["in_windows"] = sum(map(limit.is_long, lengths))
-        counts["windows"] = len(windows(np.minimum(lengths, cut), limit).texts)
-    return counts
+        in_windows["in_windows"] = sum(map(limit.is_long, lengths))
+        in_windows["windows"] = len(windows(np.minimum(lengths, cut), limit).texts)
+    return EncodedCounts(
+        sentences=len(lengths),
+        tokens=sum(min(length, cut) for length in lengths),
+        longest=max(lengths),
+        mean=round(sum(lengths) / len(lengths), 2),
+        truncated=sum(length > cut for length in lengths),
+        **in_windows,
+    )

@@ -50,7 +50,7 @@ class Material:
         """The labelled sentences of every split."""
         return {
             split: [example.sentence for example in iterate_split(self.corpus / f"{split}.tsv")]
-            for split in read_summary(self.corpus)["splits"]
+            for split in read_summary(self.corpus).splits
         }
 
     @cached_property
@@ -117,7 +117,7 @@ def build_pool(source: Source, material: Material, max_sentences: int | None, ou
     digest = writer.write(output, SOURCES[type(source)](source, material))
     if not digest:
         raise InputError(f"transfer source {output.name}: {why_empty(writer)}")
-    pool = Pool(source.model_dump(mode="json"), digest, read_summary(material.corpus)["hash"], writer.counts)
+    pool = Pool(source.model_dump(mode="json"), digest, read_summary(material.corpus).hash, writer.counts)
     write_json(output / "transfer.json", pool.to_json())
     return pool
 

@@ -3,7 +3,7 @@
 import tempfile
 from array import array
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
@@ -14,7 +14,6 @@ from distilrnn.artifacts.files import file_hash, write_json, writing
 from distilrnn.artifacts.tensors import streamed_tensors
 from distilrnn.artifacts.transfer import SENTENCES_FILE, TOKENS_FILE, read_pool
 from distilrnn.data.encoded import read_summary, used_token_ids
-from distilrnn.data.long_texts import text_limit
 from distilrnn.data.tokenizer import load_tokenizer
 from distilrnn.params.splits import TRAIN
 
@@ -33,14 +32,14 @@ def tokenize_pool(pool: Path, tokens: Path, output: Path) -> dict[str, Any]:
     """
     record, summary = read_pool(pool), read_summary(tokens)
     tokenizer = load_tokenizer(tokens / "tokenizer.json")
-    limit, pad = text_limit(summary), [summary["pad_id"]]
+    limit, pad = summary.text_limit, [summary.pad_id]
     if limit.policy == "error":  # of a pool nobody has looked at every sentence
         limit = replace(limit, policy="head")
     truncated = without = 0
     lengths = array("i")
-    known = np.zeros(summary["vocabulary"], bool)
+    known = np.zeros(summary.vocabulary, bool)
     known[used_token_ids(tokens, [TRAIN])] = True
-    found = np.zeros(summary["vocabulary"], np.int64)
+    found = np.zeros(summary.vocabulary, np.int64)
     with writing(output):
         output.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=output) as scratch:
@@ -55,14 +54,14 @@ def tokenize_pool(pool: Path, tokens: Path, output: Path) -> dict[str, Any]:
                     np.add.at(found, ids, 1)
             header = {
                 "pool_hash": record.hash,
-                "tokenizer_hash": summary["tokenizer_hash"],
-                "long_texts": text_limit(summary).record(),
+                "tokenizer_hash": summary.tokenizer_hash,
+                "long_texts": asdict(summary.text_limit),
             }
             _write(output / TOKENS_FILE, scratch, np.frombuffer(lengths, np.int32), np.flatnonzero(found), header)
     unknown = float(found[~known].sum() / found.sum())
     made = {
         **header,
-        "corpus_hash": summary["corpus_hash"],
+        "corpus_hash": summary.corpus_hash,
         "sentences": len(lengths),
         "tokens": int(found.sum()),
         "longest": max(lengths),

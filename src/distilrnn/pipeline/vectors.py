@@ -55,13 +55,13 @@ def prepare_vectors(tokens: Path, source: Path, size: int, output: Path) -> dict
         "source": str(source),
         "width": width,
         "embedding": size,
-        "entries": summary["vocabulary"],
+        "entries": summary.vocabulary,
         "with_vector": len(mapped.token_ids),
         "from_subwords": mapped.from_subwords,
         "train_coverage": round(float(counts[covered].sum() / counts.sum()), 4),
         "train_ids_coverage": round(float(covered.mean()), 4),
     }
-    _save(output, mapped.token_ids, (vectors / spread).astype(np.float32), summary["tokenizer_hash"], run)
+    _save(output, mapped.token_ids, (vectors / spread).astype(np.float32), summary.tokenizer_hash, run)
     write_json(output / "run.json", run)
     return run
 

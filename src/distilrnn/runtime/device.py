@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
@@ -38,6 +38,10 @@ class Device:
     threads: int
     gpu: str | None = field(default=None, repr=False)
     """Name and UUID of the GPU. Not part of the repr: training may resume on another GPU."""
+
+    def record(self) -> dict[str, Any]:
+        """For run.json."""
+        return {"precision": self.precision, "device": self.name, "gpu": self.gpu, "threads": self.threads}
 
     def max_tokens(self, width: int) -> int:
         """Maximum tokens of a micro-batch for a transformer of this hidden size.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from distilrnn.artifacts.files import read_json
+from distilrnn.artifacts.runs import TrainingRecord
 from distilrnn.data.corpus import Example, write_corpus
 from distilrnn.data.inspect import DataFacts
 from distilrnn.data.tokenizer import load_tokenizer
@@ -121,43 +121,28 @@ class Bench:
     def _rates(self, experiment: Experiment) -> tuple[float, float, float]:
         """Sentences per second: the teacher's training and scoring, the student's training."""
         from distilrnn.pipeline.logits import compute_logits
-        from distilrnn.pipeline.student import train_student
-        from distilrnn.pipeline.teacher import train_teacher
+        from distilrnn.pipeline.scoring import ScoringJob
+        from distilrnn.pipeline.student import StudentJob, train_student
+        from distilrnn.pipeline.teacher import TeacherJob, train_teacher
 
         (teacher,), (student,) = experiment.teachers.values(), experiment.students.values()
         once = {"epochs": 1}
         selection = experiment.selection.model_copy(update={"validation": "dev"})
         tokens = self._tokens(experiment, TEACHER_BATCHES * teacher.training.batch_size)
-        train_teacher(
-            base=self.base,
-            tokens=tokens,
-            output=self.folder / "teacher",
-            seed=0,
-            threads=None,
-            tuning=teacher.tuning,
-            training=teacher.training.model_copy(update=once),
-            selection=selection,
-            pooling=teacher.pooling,
-        )
+        tuned = teacher.training.model_copy(update=once)
+        job = TeacherJob(self.base, tokens, teacher.tuning, tuned, selection, teacher.pooling)
+        train_teacher(job, self.folder / "teacher")
         adapter = self.folder / "teacher" / "adapter.safetensors"
-        scored = compute_logits(self.base, adapter, tokens, self.folder / "logits", 128, None)
+        scored = compute_logits(ScoringJob(self.base, adapter, tokens, 128), self.folder / "logits")
         # A student's steps are short, so that the first ones of a process would count for too much: it is run twice.
         for batches in (2, STUDENT_BATCHES):
+            tokens = self._tokens(experiment, batches * student.training.batch_size)
+            training = student.training.model_copy(update=once)
             train_student(
-                tokens=self._tokens(experiment, batches * student.training.batch_size),
-                teacher_logits=[],
-                output=self.folder / "student",
-                seed=0,
-                threads=None,
-                model=student.model,
-                training=student.training.model_copy(update=once),
-                selection=selection,
-                distil=student.distil,
+                StudentJob(tokens, student.model, training, selection, student.distil), self.folder / "student"
             )
-        rates = [
-            read_json(self.folder / stage / "run.json")["sentences_per_second"] for stage in ("teacher", "student")
-        ]
-        return rates[0], scored["sentences_per_second"], rates[1]
+        teaching, studying = (TrainingRecord.read(self.folder / name / "run.json") for name in ("teacher", "student"))
+        return teaching.sentences_per_second, scored.sentences_per_second, studying.sentences_per_second
 
     def _tokens(self, experiment: Experiment, size: int) -> Path:
         """A sample of the corpus as token ids; dev is a single text, so that nearly all the time is training's."""

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from distilrnn.artifacts.files import remove_half_written
+from distilrnn.artifacts.records import FileRecord
 from distilrnn.artifacts.tensors import load_tensors, save_tensors
 from distilrnn.errors import InputError, RunError
 from distilrnn.models.parameters import trainable
@@ -42,12 +43,29 @@ class State:
     """The best point's weights, on the CPU."""
 
 
+class StateHeader(FileRecord):
+    """What a state file says of itself."""
+
+    key: str
+    """Of everything that the result depends on."""
+    curves: list[dict[str, int | float]]
+    best_row: int
+    seconds: float
+    step: int
+    counted: int
+
+    @property
+    def best_epoch(self) -> float | None:
+        """Passes over the sentences until the best point; None before the first."""
+        return self.curves[self.best_row]["epoch"] if self.best_row >= 0 else None
+
+
 @dataclass
 class ResumeState:
     """What a state file held."""
 
     tensors: dict[str, Tensor]
-    header: dict[str, Any]
+    header: StateHeader
 
     def restore(self, weights: dict[str, nn.Parameter], adam: torch.optim.Optimizer, state: State) -> None:
         """Fill weights, optimizer and state."""
@@ -63,8 +81,9 @@ class ResumeState:
                 if f"best/{name}" in self.tensors:
                     state.best[name] = self.tensors[f"best/{name}"]
         state.sums.copy_(self.tensors["sums"])
-        state.history = History(self.header["curves"], self.header["best_row"], self.header["seconds"])
-        state.step, state.counted = self.header["step"], self.header["counted"]
+        curves: list[dict[str, float]] = [{**row} for row in self.header.curves]
+        state.history = History(curves, self.header.best_row, self.header.seconds)
+        state.step, state.counted = self.header.step, self.header.counted
 
 
 class ResumeFile:
@@ -85,11 +104,13 @@ class ResumeFile:
         """The saved state; None if there is none of these inputs and this code: any other is set aside, and named."""
         if not self.path.exists():
             return None
+        header = None
         try:
-            tensors, header = load_tensors(self.path, "state")
+            tensors, values = load_tensors(self.path, "state")
+            header = StateHeader.parse(values, self.path)
         except InputError:
-            header = {}
-        if header.get("key") != self.key:
+            pass
+        if header is None or header.key != self.key:
             aside = self._set_aside()
             print(f"{self.path} is damaged, or of other parameters, inputs or code: kept as {aside.name}", flush=True)
             return None
@@ -115,15 +136,15 @@ class ResumeFile:
             tensors.update({f"{key}/{name}": moments[key] for key in kept})
             if name in state.best:
                 tensors[f"best/{name}"] = state.best[name]
-        header = {
-            "key": self.key,
-            "curves": state.history.curves,
-            "best_row": state.history.best_row,
-            "seconds": state.history.seconds,
-            "step": state.step,
-            "counted": state.counted,
-        }
-        save_tensors(self.path, "state", tensors, header)
+        header = StateHeader(
+            key=self.key,
+            curves=[{**row} for row in state.history.curves],
+            best_row=state.history.best_row,
+            seconds=state.history.seconds,
+            step=state.step,
+            counted=state.counted,
+        )
+        save_tensors(self.path, "state", tensors, header.to_json())
         self.saved = time.monotonic()
 
     def remove(self) -> None:
@@ -145,9 +166,9 @@ def save_best_on_divergence(
         yield
     except NonFiniteError as failure:
         state = resume.load()
-        if state is None or state.header["best_row"] < 0:
+        epoch = None if state is None else state.header.best_epoch
+        if state is None or epoch is None:
             raise
-        epoch = state.header["curves"][state.header["best_row"]]["epoch"]
         with torch.no_grad():
             for name, weight in trainable(model).items():
                 weight.copy_(state.tensors[f"best/{name}"])

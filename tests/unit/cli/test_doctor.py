@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
-from distilrnn.artifacts.tensors import save_tensors
 from distilrnn.cli import doctor
 from distilrnn.runtime import gpu_leases
+from distilrnn.training.history import History
+from distilrnn.training.resume import ResumeFile, State
 from workflow_repository import PARAMS, new_repository
 
 
@@ -82,12 +84,26 @@ def test_a_params_file_that_is_wrong_or_missing_stops(workplace):
     assert "repository's root" in found.advice
 
 
+def stop_a_training(folder):
+    state = State(History(), torch.zeros(2, dtype=torch.float64), step=7)
+    ResumeFile(Path("results/demo/teachers/tiny/seed0"), {}, folder).save({}, torch.optim.SGD([torch.zeros(1)]), state)
+
+
+def test_a_stopped_training_is_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert [finding.found for finding in doctor.resumable()] == ["no stopped training"]
+    stop_a_training(Path(".resume"))
+    (found,) = doctor.resumable()
+    assert found.found == "results-demo-teachers-tiny-seed0: 7 steps are done"
+    assert found.state == "note"
+
+
 @pytest.mark.slow
 def test_another_run_stopped_training_and_a_remote_are_told(repository, tmp_path):
     repository.run("dvc", "remote", "add", "-d", "storage", str(tmp_path / "kept"))
-    state = repository.path / ".resume" / "results-demo-teachers-tiny-seed0-1234abcd.safetensors"
-    save_tensors(state, "state", {}, {"epoch": 4, "step": 7})
-    (state.parent / "other-1234abcd.safetensors").write_bytes(b"nothing")
+    folder = repository.path / ".resume"
+    stop_a_training(folder)
+    (folder / "other-1234abcd.safetensors").write_bytes(b"nothing")
     (repository.path / ".snakemake" / "locks").mkdir(parents=True)
     (repository.path / ".snakemake" / "locks" / "0.input.lock").touch()
     script = repository.path / "snakemake"
@@ -100,7 +116,7 @@ def test_another_run_stopped_training_and_a_remote_are_told(repository, tmp_path
     assert "storage" in findings["DVC remote"][0]["found"]
     assert findings["DVC remote"][0]["state"] == "ok"
     damaged, stopped = findings[".resume"]
-    assert "results-demo-teachers-tiny-seed0: at epoch 4, step 8" in stopped["found"]
+    assert "results-demo-teachers-tiny-seed0: 7 steps are done" in stopped["found"]
     assert "damaged" in damaged["found"]
 
 

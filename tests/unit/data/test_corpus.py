@@ -98,23 +98,23 @@ def test_labels_are_bounded_even_where_the_classes_are_not_known():
 
 def test_written_corpus_has_a_summary_that_counts_it(tmp_path):
     written = write_corpus(tmp_path, splits_of(TRAIN_EXAMPLES), ["It snows ."], CLASSES, "here")
-    assert read_summary(tmp_path) == json.loads(json.dumps(written))
-    assert written["splits"][TRAIN] == {"sentences": 2, "classes": [1, 1]}
-    assert written["classes"] == list(CLASSES)
-    assert len(written["warnings"]) == 2
-    assert written["source"] == "here"
+    assert read_summary(tmp_path) == written
+    assert json.loads((tmp_path / "corpus.json").read_text())["splits"][TRAIN] == {"sentences": 2, "classes": [1, 1]}
+    assert written.classes == list(CLASSES)
+    assert len(written.warnings) == 2
+    assert written.source == "here"
     assert read_folder(tmp_path, 2) == splits_of(TRAIN_EXAMPLES)
     assert (tmp_path / "unlabelled.txt").read_text() == "It snows .\n"
     digests = [hashlib.sha256((tmp_path / f"{split}.tsv").read_bytes()).digest() for split in SPLITS]
-    assert written["hash"] == hashlib.sha256(b"".join(digests)).hexdigest()
+    assert written.hash == hashlib.sha256(b"".join(digests)).hexdigest()
 
 
 @pytest.mark.parametrize("split", SPLITS)
 def test_hash_changes_with_any_split(tmp_path, split):
     splits = splits_of(TRAIN_EXAMPLES)
-    before = write_corpus(tmp_path, splits, [], CLASSES, "here")["hash"]
+    before = write_corpus(tmp_path, splits, [], CLASSES, "here").hash
     splits[split] = [*splits[split], Example("s", 1, "", "It hails .")]
-    assert write_corpus(tmp_path, splits, [], CLASSES, "here")["hash"] != before
+    assert write_corpus(tmp_path, splits, [], CLASSES, "here").hash != before
 
 
 def test_corpus_without_a_class_is_not_written(tmp_path):

@@ -427,8 +427,8 @@ def test_the_script_tells_what_it_found(tmp_path, script):
     assert "in_domain_test: 10 sentences (5 a, 5 b)" in printed.out
     assert "40 texts held tabs or line ends, which are now spaces" in printed.out
     summary = read_summary(output)
-    assert list(summary["splits"]) == [TRAIN, DEV, TEST, OUT_OF_DOMAIN]
-    assert "out_of_domain_dev: 20 sentences also stand in in_domain_train, 0 with another label" in summary["warnings"]
+    assert list(summary.splits) == [TRAIN, DEV, TEST, OUT_OF_DOMAIN]
+    assert "out_of_domain_dev: 20 sentences also stand in in_domain_train, 0 with another label" in summary.warnings
     assert len(read_split(output / "in_domain_train.tsv", 2)) == 20
 
 
@@ -465,7 +465,7 @@ def test_a_million_rows_take_less_than_a_gigabyte(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert int(done.stdout) < 1_000_000
-    counts = [counts["sentences"] for counts in read_summary(tmp_path / "out")["splits"].values()]
+    counts = [counts.sentences for counts in read_summary(tmp_path / "out").splits.values()]
     assert counts == [800_000, 100_000, 100_000]
 
 

@@ -142,16 +142,16 @@ def test_tokens_are_those_of_the_tokenizer(tmp_path, corpus, words):
     assert all(array.dtype == np.int64 for array in (tokens.offsets, tokens.labels, *tokens.padded(np.arange(3), 0)))
     counts = {"sentences": 3, "tokens": 9, "longest": 5, "mean": 3.0, "truncated": 0}
     assert summary == read_summary(tmp_path / "tokens")
-    assert summary["splits"] == dict.fromkeys(SPLITS, counts)
-    assert summary["vocabulary"] == 8
-    assert summary["pad_id"] == 0
-    assert summary["classes"] == list(CLASSES)
+    assert summary.to_json()["splits"] == dict.fromkeys(SPLITS, counts)
+    assert summary.vocabulary == 8
+    assert summary.pad_id == 0
+    assert summary.classes == list(CLASSES)
     assert used_token_ids(tmp_path / "tokens", SPLITS).tolist() == [1, 2, 3, 4]
 
 
 def test_what_is_cut_is_counted(tmp_path, corpus, words):
-    counts = tokenize_corpus(corpus, words, 3, tmp_path / "tokens")["splits"][TRAIN]
-    assert counts == {"sentences": 3, "tokens": 7, "longest": 5, "mean": 3.0, "truncated": 1}
+    counts = tokenize_corpus(corpus, words, 3, tmp_path / "tokens").splits[TRAIN]
+    assert counts.to_json() == {"sentences": 3, "tokens": 7, "longest": 5, "mean": 3.0, "truncated": 1}
     assert read_encoded_split(tmp_path / "tokens", TRAIN).lengths.tolist() == [3, 3, 1]
 
 
@@ -373,7 +373,7 @@ def test_cola_in_gpt2_tokens(tmp_path, gpt2):
     write_corpus(tmp_path / "corpus", read_folder(COLA, 2), [], CLASSES, "cola")
     summary = tokenize_corpus(tmp_path / "corpus", GPT2, 20, tmp_path / "tokens")
     tokenize_corpus(tmp_path / "corpus", GPT2, None, tmp_path / "whole")
-    assert [summary["splits"][split]["sentences"] for split in SPLITS] == [8551, 527, 516]
+    assert [summary.splits[split].sentences for split in SPLITS] == [8551, 527, 516]
     for split in SPLITS:
         sentences = [example.sentence for example in iterate_split(COLA / f"{split}.tsv")]
         expected = gpt2(sentences)["input_ids"]
@@ -381,9 +381,9 @@ def test_cola_in_gpt2_tokens(tmp_path, gpt2):
         assert whole.ids.tolist() == list(chain.from_iterable(expected))
         assert whole.lengths.tolist() == list(map(len, expected))
         assert cut.ids.tolist() == list(chain.from_iterable(ids[:20] for ids in expected))
-        assert summary["splits"][split]["truncated"] == sum(len(ids) > 20 for ids in expected)
-    assert summary["splits"][TRAIN]["truncated"] == 187
-    assert summary["splits"][TRAIN]["mean"] == 9.37
+        assert summary.splits[split].truncated == sum(len(ids) > 20 for ids in expected)
+    assert summary.splits[TRAIN].truncated == 187
+    assert summary.splits[TRAIN].mean == 9.37
     lengths = read_encoded_split(tmp_path / "whole", TRAIN).lengths
     assert (round(lengths.mean(), 1), np.percentile(lengths, 99), lengths.max()) == (9.4, 23, 45)
     assert len(used_token_ids(tmp_path / "whole", [TRAIN])) == 6412
@@ -403,5 +403,5 @@ def test_a_large_corpus_is_streamed(tmp_path, corpus, words):
     )
     command = [sys.executable, "-c", code, corpus, words, tmp_path / "tokens"]
     kilobytes = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    assert read_summary(tmp_path / "tokens")["splits"][TRAIN]["tokens"] == 12_000_000
+    assert read_summary(tmp_path / "tokens").splits[TRAIN].tokens == 12_000_000
     assert kilobytes < 600_000

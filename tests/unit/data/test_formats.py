@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distilrnn.artifacts.files import matching_files
-from distilrnn.data.corpus import read_split, write_corpus
+from distilrnn.data.corpus import SkippedRows, read_split, write_corpus
 from distilrnn.data.custom import Skipped, read_own_data
 from distilrnn.data.sources import SOURCES
 from distilrnn.data.tables import iterate_texts, open_file
@@ -139,11 +139,11 @@ def test_bad_rows_are_skipped_counted_and_listed_where_that_is_asked_for(tmp_pat
         f"{where}:103: has no label",
         f"{where}:104: has 1 cells, the header row 2",
     ]
-    assert found.skipped == {where: {"rows": 3, "reasons": reasons}}
+    assert found.skipped == {where: SkippedRows(rows=3, reasons=reasons)}
     assert f"{where}: 3 bad rows were skipped, the first: {reasons[0]}" in found.notes
     summary = write_corpus(tmp_path / "out", found.splits, [], found.classes, "here", found.notes, found.skipped)
-    assert summary["skipped"][where]["rows"] == 3
-    assert any("3 bad rows" in line for line in summary["warnings"])
+    assert summary.skipped[where].rows == 3
+    assert any("3 bad rows" in line for line in summary.warnings)
     with pytest.raises(InputError, match=r"x\.csv:103: has no label"):
         read_own_data(files(tmp_path / "x.csv"))
 

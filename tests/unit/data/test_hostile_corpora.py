@@ -155,7 +155,7 @@ def test_taken_as_it_was_meant(folder, script, data, odd):
     code, printed, output = script(folder)
     assert (code, printed.err) == (0, "")
     assert read_split(output / f"{TRAIN}.tsv") == FIRST + odd
-    assert read_summary(output)["splits"][TRAIN]["sentences"] == 2 + len(odd)
+    assert read_summary(output).splits[TRAIN].sentences == 2 + len(odd)
 
 
 @pytest.mark.parametrize(("data", "words"), REFUSED.values(), ids=REFUSED)
@@ -211,7 +211,7 @@ def test_repeated_and_leaked_sentences_are_told(folder, script):
         "in_domain_dev: 2 sentences also stand in in_domain_train, 2 with another label",
     ]
     assert code == 0
-    assert read_summary(output)["warnings"] == warnings
+    assert read_summary(output).warnings == warnings
     assert all(f"warning: {warning}" in " ".join(printed.out.split()) for warning in warnings)
 
 
@@ -222,7 +222,7 @@ def test_more_classes_than_two(folder, script):
         file.write(row(label="2"))
     code, _, output = script(folder, *classes)
     assert code == 0
-    assert read_summary(output)["splits"][TRAIN]["classes"] == [1, 1, 1]
+    assert read_summary(output).splits[TRAIN].classes == [1, 1, 1]
 
 
 @pytest.mark.slow

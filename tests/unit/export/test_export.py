@@ -34,6 +34,7 @@ from distilrnn.params.student import StudentModelParams
 from distilrnn.params.teacher import TuningParams
 from distilrnn.pipeline.export import export_systems
 from distilrnn.pipeline.tokens import tokenize_corpus
+from headers import teacher_header
 from paths import REPOSITORY
 from tiny import MODEL, SELECTION, study
 
@@ -280,21 +281,14 @@ def make_teacher(tiny, folder, architecture, **tuning):
     torch.manual_seed(1)
     auto = transformers.AutoModel if "bert" in architecture else transformers.AutoModelForCausalLM
     model = without_pooler(auto.from_config(config))
-    base = save_base(model, tokenizer, folder / "base", BaseParams(model="x"))
+    save_base(model, tokenizer, folder / "base", BaseParams(model="x"))
     params = TuningParams(**{"rank": 2, "alpha": 4, "init": "xavier", "dropout": 0.0} | tuning)
     teacher = build_teacher(folder / "base", 3, params, 3)
     with torch.no_grad():
         for weight in teacher.parameters():
             if weight.requires_grad:
                 weight += 0.1 * torch.randn_like(weight)
-    header = {
-        "base_hash": base["hash"],
-        "classes": ["bad", "so so", "good"],
-        "tokenizer_hash": "",
-        "max_length": None,
-        "pad_id": pad_id,
-        "tuning": params.model_dump(mode="json"),
-    }
+    header = teacher_header(folder / "base", ["bad", "so so", "good"], params, pad_id=pad_id)
     save_adapter(folder / "adapter.safetensors", teacher, header)
     return folder / "adapter.safetensors", folder / "base"
 
@@ -304,7 +298,7 @@ def teachers_logits(base, adapter, texts):
     teacher, header = load_teacher(base, adapter)
     ids = [encoding.ids for encoding in load_tokenizer(base).encode_batch(texts)]
     lengths = torch.tensor([len(sentence) for sentence in ids])
-    padded = torch.full((len(ids), int(lengths.max())), header["pad_id"])
+    padded = torch.full((len(ids), int(lengths.max())), header.pad_id)
     for row, sentence in enumerate(ids):
         padded[row, : len(sentence)] = torch.tensor(sentence)
     mask = (torch.arange(padded.shape[1]) < lengths[:, None]).long()
@@ -319,7 +313,7 @@ def require_same_in_peft(base, adapter, folder, texts):
     inputs, wanted = teachers_logits(base, adapter, texts)
     header = load_teacher(base, adapter)[1]
     model = AutoModelForSequenceClassification.from_pretrained(
-        base, num_labels=len(header["classes"]), pad_token_id=header["pad_id"]
+        base, num_labels=len(header.classes), pad_token_id=header.pad_id
     )
     model = PeftModel.from_pretrained(model, folder).eval()
     with torch.no_grad():
@@ -338,7 +332,7 @@ def require_same_in_pipeline(base, adapter, folder, texts):
     for batch_size in (1, len(texts)):
         for answers, wanted in zip(pipe(texts, batch_size=batch_size), logits.softmax(-1), strict=True):
             found = {answer["label"]: answer["score"] for answer in answers}
-            classes = load_teacher(base, adapter)[1]["classes"]
+            classes = load_teacher(base, adapter)[1].classes
             assert [found[name] for name in classes] == pytest.approx(wanted.tolist(), abs=1e-5)
 
 

@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from distilrnn.artifacts.tensors import load_arrays, streamed_tensors
 from distilrnn.errors import InputError
 from distilrnn.inference import load_predictor
-from distilrnn.models.linear import Features, LinearClassifier, fit_weights, load_linear, save_linear
+from distilrnn.models.linear import Features, LinearClassifier, LinearHeader, fit_weights, load_linear, save_linear
 from distilrnn.params.linear import LinearParams
 
 SENTENCES = [
@@ -82,14 +82,14 @@ def test_hard_targets_are_soft_ones_that_are_sure():
 def test_a_saved_classifier_answers_the_same(tmp_path, classes, labels):
     model = trained(classes, labels)
     path = tmp_path / "linear.safetensors"
-    save_linear(path, model, {"seed": 0})
+    save_linear(path, model, LinearHeader(seed=0))
     loaded, header = load_linear(path)
     new = ["A cat barks.", "completely unseen zzz", "猫", "   "]
     np.testing.assert_array_equal(loaded.logits(new), model.logits(new))
     assert loaded.classes == list(classes)
-    assert header["seed"] == 0
+    assert header.seed == 0
     first = path.read_bytes()
-    save_linear(path, model, {"seed": 0})
+    save_linear(path, model, LinearHeader(seed=0))
     assert path.read_bytes() == first
     np.testing.assert_allclose(load_predictor(path).probabilities(new), model.probabilities(new))
     np.testing.assert_allclose(model.probabilities(new).sum(axis=1), 1, rtol=1e-6)

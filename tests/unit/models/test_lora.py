@@ -22,6 +22,7 @@ from distilrnn.params.student import StudentModelParams
 from distilrnn.params.teacher import TuningParams
 from distilrnn.training.batch import Batch
 from distilrnn.training.losses import label_objective
+from headers import teacher_header
 
 INPUTS, OUTPUTS, RANK = 7, 5, 3
 MAPS = {"linear": lambda: nn.Linear(INPUTS, OUTPUTS), "conv1d": lambda: Conv1D(OUTPUTS, INPUTS)}
@@ -368,8 +369,7 @@ def test_full_size_training_step_and_round_trip(name, tmp_path):
     assert all(p.grad is None for p in teacher.parameters() if not p.requires_grad)
 
     file = tmp_path / "adapter.safetensors"
-    header = {"base_hash": base_hash(base), "classes": ["no", "yes"], "tuning": REFERENCE_TUNING.model_dump()}
-    save_adapter(file, teacher, header)
+    save_adapter(file, teacher, teacher_header(base, ["no", "yes"], REFERENCE_TUNING))
     assert wanted["trainable"] * 4 < file.stat().st_size < wanted["trainable"] * 4 + 100_000
     with torch.no_grad():
         expected = teacher.eval()(batch.ids, batch.lengths)

@@ -15,7 +15,7 @@ from distilrnn.models.bases import import_base, own_pooling
 from distilrnn.models.teacher import build_teacher
 from distilrnn.params.base import BaseParams
 from distilrnn.params.teacher import TuningParams
-from distilrnn.pipeline.teacher import train_teacher
+from distilrnn.pipeline.teacher import TeacherJob, train_teacher
 from tiny import SELECTION, TEACHING, TUNING
 
 SHAPE = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
@@ -100,7 +100,7 @@ def test_a_bases_own_pooling_is_its_teachers_default(tiny, tmp_path):
 
 
 def test_a_teacher_is_loaded_with_the_pooling_that_it_was_trained_with(tiny, workplace):
-    train_teacher(tiny.base, tiny.tokens, workplace, 0, 1, TUNING, TEACHING, SELECTION, "mean")
+    train_teacher(TeacherJob(tiny.base, tiny.tokens, TUNING, TEACHING, SELECTION, "mean", seed=0, threads=1), workplace)
     adapter = workplace / "adapter.safetensors"
     assert read_header(adapter, "adapter")["pooling"] == "mean"
     assert load_teacher(tiny.base, adapter)[0].pooling == "mean"

@@ -20,7 +20,8 @@ from distilrnn.params.base import BaseParams
 from distilrnn.params.splits import DEV
 from distilrnn.params.teacher import TuningParams
 from distilrnn.pipeline.logits import compute_logits
-from distilrnn.pipeline.teacher import train_teacher
+from distilrnn.pipeline.scoring import ScoringJob
+from distilrnn.pipeline.teacher import TeacherJob, train_teacher
 from distilrnn.pipeline.tokens import tokenize_corpus
 from tiny import SELECTION, TEACHING
 
@@ -78,8 +79,8 @@ def trained(place, output, **tuning):
     params = TuningParams(rank=2, alpha=4, **tuning)
     training = TEACHING.model_copy(update={"epochs": 1})
     adapter = output / "adapter.safetensors"
-    train_teacher(place.base, place.tokens, output, 0, 1, params, training, SELECTION)
-    compute_logits(place.base, adapter, place.tokens, output / "logits", 32, 1)
+    train_teacher(TeacherJob(place.base, place.tokens, params, training, SELECTION, seed=0, threads=1), output)
+    compute_logits(ScoringJob(place.base, adapter, place.tokens, 32, 1), output / "logits")
     return adapter, load_tensors(adapter, "adapter")[0]
 
 

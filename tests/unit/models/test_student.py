@@ -194,20 +194,20 @@ def test_stage_writes_what_it_promises(tiny, workplace, pooling, precision):
     assert run["kind"] == "distilled"
     assert run["epochs"] == 3
     assert run["precision"] == precision
-    assert run["corpus_hash"] == summary["corpus_hash"]
+    assert run["corpus_hash"] == summary.corpus_hash
     assert run["checkpoint_bytes"] == (output / "student.safetensors").stat().st_size
     logits, header = load_arrays(output / "logits.safetensors", "logits")
-    assert header["classes"] == summary["classes"]
+    assert header["classes"] == summary.classes
     assert {name.rpartition(".")[0] for name in logits} == {*SPLITS[1:], "held_out"}
 
     student, _, header = load_student(output / "student.safetensors")
     width = 12 if pooling == "last_step" else None
     # Only the rows of train are stored: a dev sentence needs the initial rows of what train never had.
-    whole = student.with_token_ids(np.arange(summary["vocabulary"]), header["seed"]).eval()
-    sentences = EncodedDataset(read_encoded_split(tokens, SPLITS[1]), summary["pad_id"], width)
+    whole = student.with_token_ids(np.arange(summary.vocabulary), header.seed).eval()
+    sentences = EncodedDataset(read_encoded_split(tokens, SPLITS[1]), summary.pad_id, width)
     found = predict_logits(whole, sentences, 16, Device("cpu", precision, 1))
     np.testing.assert_allclose(found, logits[f"{SPLITS[1]}.logits"], rtol=0, atol=1e-6 if precision == "fp32" else 0.02)
-    trained_ids = np.union1d(np.unique(read_encoded_split(tokens, TRAIN).ids), [summary["pad_id"]])
+    trained_ids = np.union1d(np.unique(read_encoded_split(tokens, TRAIN).ids), [summary.pad_id])
     assert np.array_equal(student.token_ids.numpy(), trained_ids)
     assert run["parameters"]["total"] == sum(p.numel() for p in whole.parameters())
 
@@ -217,11 +217,11 @@ def test_weight_decay_leaves_prediction_and_saved_logits_equal(tiny, workplace):
     study(tiny, workplace / "student", training=STUDYING.model_copy(update={"weight_decay": 0.5}))
     logits, _ = load_arrays(workplace / "student" / "logits.safetensors", "logits")
     student, _, header = load_student(workplace / "student" / "student.safetensors")
-    whole = student.with_token_ids(np.arange(header["vocabulary"]), header["seed"]).eval()
+    whole = student.with_token_ids(np.arange(header.vocabulary), header.seed).eval()
     for split in SPLITS[1:]:
         tokens = read_encoded_split(tiny.tokens, split)
         assert np.setdiff1d(tokens.ids, student.token_ids.numpy()).size or split != SPLITS[2]
-        found = predict_logits(whole, EncodedDataset(tokens, header["pad_id"]), 16, CPU)
+        found = predict_logits(whole, EncodedDataset(tokens, header.pad_id), 16, CPU)
         np.testing.assert_allclose(found, logits[f"{split}.logits"], rtol=0, atol=1e-6)
 
 
@@ -234,8 +234,8 @@ def test_last_step_without_a_width_is_refused(tiny, workplace):
 def test_a_baseline_learns_from_labels_alone(tiny):
     run, header = read_json(tiny.baseline / "run.json"), load_student(tiny.baseline / "student.safetensors")[2]
     assert run["kind"] == "baseline"
-    assert header["distil"] is None
-    assert header["teacher_logits_hash"] == []
+    assert header.distil is None
+    assert header.teacher_logits_hash == []
     taught = load_student(tiny.student / "student.safetensors")[2]
     assert taught["distil"] == DistilParams().model_dump(mode="json")
     assert taught["selection"] == SELECTION.model_dump(mode="json")

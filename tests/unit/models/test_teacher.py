@@ -31,6 +31,7 @@ from distilrnn.params.common import TrainingParams
 from distilrnn.params.teacher import TuningParams
 from distilrnn.pipeline.base import pretrain
 from distilrnn.pipeline.logits import compute_logits
+from distilrnn.pipeline.scoring import ScoringJob
 from distilrnn.pipeline.tokens import tokenize_corpus
 from distilrnn.runtime.device import Device
 from distilrnn.training.batch import EncodedDataset
@@ -38,6 +39,7 @@ from distilrnn.training.loop import TrainingRun, fit
 from distilrnn.training.losses import label_objective
 from distilrnn.training.predict import predict_logits
 from distilrnn.training.progress import TrainingProgress
+from headers import teacher_header
 from tiny import BASE, CORPUS, TEACHING, TUNING, make_corpus, study, teach
 
 MAPS_IN_A_BLOCK = {"gpt2": 4, "llama": 7, "gemma3": 7, "bert": 6, "distilbert": 6}
@@ -180,7 +182,7 @@ def test_results_do_not_depend_on_the_number_of_threads(tiny):
         torch.set_num_threads(threads)
         device = Device("cpu", "fp32", threads)
         teacher = place(build_teacher(tiny.base, 2, TuningParams(rank=2, dropout=0.3), 0), device)
-        sentences = EncodedDataset(read_encoded_split(tiny.tokens, TRAIN), summary["pad_id"])
+        sentences = EncodedDataset(read_encoded_split(tiny.tokens, TRAIN), summary.pad_id)
         params = TrainingParams(epochs=2, batch_size=16, learning_rate=0.01, precision="fp32")
         with TrainingProgress("teacher", 2, len(sentences.tokens), Console(file=io.StringIO())) as progress:
             fit(
@@ -250,12 +252,11 @@ def test_saved_and_loaded_teachers_agree(base, mode, tmp_path):
             parameter.add_(0.05 * torch.randn_like(parameter))
     expected = {"probe": 1, "full": sum(1 for _ in teacher.parameters())}.get(mode, len(trainable(teacher)))
     file = tmp_path / "adapter.safetensors"
-    header = {"base_hash": read_base(base)["hash"], "classes": ["a", "b", "c"], "tuning": tuning.model_dump()}
-    save_adapter(file, teacher, header)
+    save_adapter(file, teacher, teacher_header(base, "abc", tuning))
     tensors, _ = load_tensors(file, "adapter")
     assert len(tensors) == expected
     loaded, found = load_teacher(base, file)
-    assert found["classes"] == ["a", "b", "c"]
+    assert found.classes == ["a", "b", "c"]
     assert not any(isinstance(m, LoRALinear) for m in loaded.modules())
     assert not loaded.training
     ids, lengths = random_sentences()
@@ -303,7 +304,7 @@ def test_stage_writes_what_it_promises(tiny):
     summary = read_json(tiny.tokens / "tokens.json")
     tensors, _ = load_tensors(tiny.adapter, "adapter")
     assert header["base_hash"] == read_base(tiny.base)["hash"]
-    assert header["corpus_hash"] == run["corpus_hash"] == summary["corpus_hash"]
+    assert header["corpus_hash"] == run["corpus_hash"] == summary.corpus_hash
     assert header["tuning"] == TUNING.model_dump(mode="json")
     assert run["kind"] == "teacher"
     assert run["parameters"]["trainable"] == sum(t.numel() for t in tensors.values())
@@ -322,9 +323,8 @@ def test_the_stage_trains_in_bf16(tiny, workplace):
     assert run["precision"] == "bf16"
     tensors, _ = load_tensors(workplace / "teacher" / "adapter.safetensors", "adapter")
     assert all(t.dtype == torch.float32 and t.isfinite().all() for t in tensors.values())
-    compute_logits(
-        tiny.base, workplace / "teacher" / "adapter.safetensors", tiny.tokens, workplace / "logits", 16, threads=1
-    )
+    adapter = workplace / "teacher" / "adapter.safetensors"
+    compute_logits(ScoringJob(tiny.base, adapter, tiny.tokens, 16, 1), workplace / "logits")
     assert read_json(workplace / "logits" / "run.json")["precision"] == "bf16"
 
 
@@ -332,7 +332,7 @@ def test_logits_are_the_tuned_teachers_for_every_sentence(tiny):
     logits, header = load_arrays(tiny.logits, "logits")
     assert header["corpus_hash"] == read_json(tiny.tokens / "tokens.json")["corpus_hash"]
     teacher, adapter = load_teacher(tiny.base, tiny.adapter)
-    assert (header["base_hash"], header["seed"]) == (adapter["base_hash"], adapter["seed"])
+    assert (header["base_hash"], header["seed"]) == (adapter.base_hash, adapter.seed)
     for split in SPLITS:
         tokens = read_encoded_split(tiny.tokens, split)
         found = logits[f"{split}.logits"]
@@ -346,7 +346,7 @@ def test_logits_are_the_tuned_teachers_for_every_sentence(tiny):
 
 
 def test_logits_do_not_depend_on_the_batch_size(tiny, workplace):
-    compute_logits(tiny.base, tiny.adapter, tiny.tokens, workplace, 5, 1)
+    compute_logits(ScoringJob(tiny.base, tiny.adapter, tiny.tokens, 5, 1), workplace)
     few, _ = load_arrays(workplace / "logits.safetensors", "logits")
     many, _ = load_arrays(tiny.logits, "logits")
     for name, values in many.items():
@@ -368,13 +368,13 @@ def test_an_adapter_fits_its_own_base_alone(tiny, strangers, workplace):
     with pytest.raises(InputError, match=r"adapter\.safetensors: made with another base"):
         load_teacher(strangers / "base", tiny.adapter)
     with pytest.raises(InputError, match="another base"):
-        compute_logits(strangers / "base", tiny.adapter, tiny.tokens, workplace / "out", 16, 1)
+        compute_logits(ScoringJob(strangers / "base", tiny.adapter, tiny.tokens, 16, 1), workplace / "out")
     assert not (workplace / "out").exists()
 
 
 def test_an_adapter_with_another_corpus_is_refused(tiny, strangers, workplace):
     with pytest.raises(InputError, match="another corpus"):
-        compute_logits(tiny.base, tiny.adapter, strangers / "tokens", workplace / "out", 16, 1)
+        compute_logits(ScoringJob(tiny.base, tiny.adapter, strangers / "tokens", 16, 1), workplace / "out")
     assert not (workplace / "out").exists()
 
 
@@ -383,7 +383,7 @@ def test_an_adapter_with_another_tokenizer_is_refused(tiny, strangers, workplace
     tokenizer = json.loads((workplace / "tokens" / "tokens.json").read_text()) | {"tokenizer_hash": "another"}
     (workplace / "tokens" / "tokens.json").write_text(json.dumps(tokenizer))
     with pytest.raises(InputError, match="another tokenizer"):
-        compute_logits(tiny.base, tiny.adapter, workplace / "tokens", workplace / "out", 16, 1)
+        compute_logits(ScoringJob(tiny.base, tiny.adapter, workplace / "tokens", 16, 1), workplace / "out")
 
 
 def test_logits_of_another_corpus_are_refused(tiny, strangers, workplace):

@@ -9,9 +9,9 @@ from distilrnn.errors import InputError
 from distilrnn.models.checkpoints import load_student
 from distilrnn.params.experiment import validate_experiment
 from distilrnn.params.student import DistilParams, PretrainingParams, StudentModelParams
-from distilrnn.pipeline.encoder import pretrain_encoder
+from distilrnn.pipeline.encoder import EncoderJob, pretrain_encoder
 from distilrnn.pipeline.start import StartingPoint
-from distilrnn.pipeline.student import train_student
+from distilrnn.pipeline.student import StudentJob, train_student
 from tiny import MODEL, SELECTION, STUDYING
 
 PRETRAINING = PretrainingParams(epochs=12, batch_size=8, learning_rate=0.03, precision="fp32")
@@ -25,10 +25,10 @@ PRETRAINING = PretrainingParams(epochs=12, batch_size=8, learning_rate=0.03, pre
     ],
 )
 def test_a_student_begins_with_the_encoder_and_the_language_model_learns(tiny, workplace, model):
-    run = pretrain_encoder(tiny.tokens, [], workplace / "encoder", 1, model, PRETRAINING, SELECTION)
+    run = pretrain_encoder(EncoderJob(tiny.tokens, model, PRETRAINING, SELECTION, threads=1), workplace / "encoder")
     vocabulary = read_json(tiny.tokens / "tokens.json")["vocabulary"]
-    assert run["validation_perplexity"] < vocabulary / 4
-    assert run["sentences"] == 80
+    assert run.validation_perplexity < vocabulary / 4
+    assert run.sentences == 80
     tensors, _ = load_tensors(workplace / "encoder" / "encoder.safetensors", "encoder")
     start = StartingPoint(encoder=workplace / "encoder" / "encoder.safetensors")
     tokenizer = read_json(tiny.tokens / "tokens.json")["tokenizer_hash"]
@@ -41,38 +41,37 @@ def test_a_student_begins_with_the_encoder_and_the_language_model_learns(tiny, w
 
 def test_pretraining_is_deterministic_and_training_begins_with_it(tiny, workplace):
     for name in ("first", "second"):
-        pretrain_encoder(tiny.tokens, [], workplace / name, 1, MODEL, PRETRAINING, SELECTION)
+        pretrain_encoder(EncoderJob(tiny.tokens, MODEL, PRETRAINING, SELECTION, threads=1), workplace / name)
     files = [workplace / name / "encoder.safetensors" for name in ("first", "second")]
     assert files[0].read_bytes() == files[1].read_bytes()
     still = STUDYING.model_copy(update={"learning_rate": 1e-12, "epochs": 1})
-    train_student(
-        *(tiny.tokens, [], workplace / "student", 5, 1, MODEL, still, SELECTION, DistilParams()),
-        start=StartingPoint(encoder=files[0]),
-    )
+    start = StartingPoint(encoder=files[0])
+    job = StudentJob(tiny.tokens, MODEL, still, SELECTION, DistilParams(), start=start, seed=5, threads=1)
+    train_student(job, workplace / "student")
     student, _, header = load_student(workplace / "student" / "student.safetensors")
     tensors, _ = load_tensors(files[0], "encoder")
     for name in ("recurrent.weight_hh_l0", "recurrent.weight_ih_l0"):
         np.testing.assert_allclose(student.state_dict()[name], tensors[name], atol=1e-6)
-    assert header["encoder_hash"] is not None
+    assert header.encoder_hash is not None
 
 
 def test_the_sampled_softmax_learns_too(tiny, workplace):
     sampled = PRETRAINING.model_copy(update={"samples": 50})
-    run = pretrain_encoder(tiny.tokens, [], workplace / "encoder", 1, MODEL, sampled, SELECTION)
-    assert run["validation_perplexity"] < read_json(tiny.tokens / "tokens.json")["vocabulary"] / 4
+    run = pretrain_encoder(EncoderJob(tiny.tokens, MODEL, sampled, SELECTION, threads=1), workplace / "encoder")
+    assert run.validation_perplexity < read_json(tiny.tokens / "tokens.json")["vocabulary"] / 4
 
 
 def test_an_encoder_of_another_shape_is_refused(tiny, workplace):
-    pretrain_encoder(tiny.tokens, [], workplace / "encoder", 1, MODEL, PRETRAINING, SELECTION)
+    pretrain_encoder(EncoderJob(tiny.tokens, MODEL, PRETRAINING, SELECTION, threads=1), workplace / "encoder")
     start = StartingPoint(encoder=workplace / "encoder" / "encoder.safetensors")
-    arguments = (tiny.tokens, [], workplace / "student", 0, 1)
     for change, said in (
         ({"hidden": 9}, "does not fit the student's recurrent layers"),
         ({"embedding": 9}, "embedding 9"),
     ):
         model = MODEL.model_copy(update=change)
+        job = StudentJob(tiny.tokens, model, STUDYING, SELECTION, DistilParams(), start=start, threads=1)
         with pytest.raises(InputError, match=said):
-            train_student(*arguments, model, STUDYING, SELECTION, DistilParams(), start=start)
+            train_student(job, workplace / "student")
     assert not (workplace / "student").exists()
 
 
@@ -103,7 +102,8 @@ def test_several_bidirectional_layers_are_refused():
 def test_a_tuned_threshold_becomes_the_heads_bias(tiny, workplace):
     selection = SELECTION.model_copy(update={"threshold": "tuned", "metric": "mcc"})
     for name, chosen in (("argmax", SELECTION), ("tuned", selection)):
-        train_student(tiny.tokens, [], workplace / name, 0, 1, MODEL, STUDYING, chosen, DistilParams())
+        job = StudentJob(tiny.tokens, MODEL, STUDYING, chosen, DistilParams(), threads=1)
+        train_student(job, workplace / name)
     plain, tuned = (load_student(workplace / name / "student.safetensors")[0] for name in ("argmax", "tuned"))
     found = read_json(workplace / "tuned" / "run.json")["threshold"]
     assert found["metric"] == "mcc"

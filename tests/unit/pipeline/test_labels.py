@@ -17,8 +17,8 @@ from distilrnn.params.splits import TRAIN
 from distilrnn.params.student import DistilParams
 from distilrnn.pipeline.common import as_many_steps
 from distilrnn.pipeline.linear import train_linear
-from distilrnn.pipeline.student import train_student
-from distilrnn.pipeline.teacher import train_teacher
+from distilrnn.pipeline.student import StudentJob, train_student
+from distilrnn.pipeline.teacher import TeacherJob, train_teacher
 from distilrnn.pipeline.tokens import tokenize_corpus
 from tiny import MODEL, SELECTION, STUDYING, TEACHING, TUNING
 
@@ -34,12 +34,15 @@ CHECKPOINTS = {
 def train(tiny, kind, output, tokens=None, corpus=None, budget=FEW):
     tokens, corpus = tokens or tiny.tokens, corpus or tiny.corpus
     if kind == "teacher":
-        train_teacher(tiny.base, tokens, output, 0, 1, TUNING, TEACHING, SELECTION, budget=budget)
+        train_teacher(TeacherJob(tiny.base, tokens, TUNING, TEACHING, SELECTION, seed=0, threads=1), output)
     elif kind == "linear":
         train_linear(corpus, output, LinearParams(c=(1.0,)), SELECTION, budget=budget)
     else:
         logits = [tiny.logits] if kind == "student" else []
-        train_student(tokens, logits, output, 0, 1, MODEL, STUDYING, SELECTION, DistilParams(), budget=budget)
+        train_student(
+            StudentJob(tokens, MODEL, STUDYING, SELECTION, DistilParams(), logits, seed=0, threads=1, budget=budget),
+            output,
+        )
     return output / CHECKPOINTS[kind]
 
 

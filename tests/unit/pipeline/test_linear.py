@@ -35,15 +35,15 @@ def made(tiny, tmp_path_factory):
 def test_the_files_are_those_of_the_layout(made):
     output, run = made
     assert sorted(path.name for path in output.iterdir()) == sorted(LINEAR_FILES)
-    assert read_json(output / "run.json") == run
-    assert run["checkpoint_bytes"] == (output / "linear.safetensors").stat().st_size
+    assert read_json(output / "run.json") == run.to_json()
+    assert run.checkpoint_bytes == (output / "linear.safetensors").stat().st_size
 
 
 def test_logits_are_what_the_saved_classifier_says(tiny, made):
     output, _ = made
     summary = read_summary(tiny.corpus)
-    counts = {split: summary["splits"][split]["sentences"] for split in list(summary["splits"])[1:]}
-    logits, _ = load_logits(output / "logits.safetensors", summary["hash"], summary["classes"], counts)
+    counts = {split: summary.splits[split].sentences for split in list(summary.splits)[1:]}
+    logits, _ = load_logits(output / "logits.safetensors", summary.hash, summary.classes, counts)
     classifier = load_predictor(output / "linear.safetensors")
     for split, values in logits.items():
         sentences = [example.sentence for example in read_split(tiny.corpus / f"{split}.tsv")]
@@ -61,10 +61,10 @@ def test_the_penalty_is_chosen_on_the_held_out_part_and_the_stronger_of_equals(t
         classifier = load_predictor(tmp_path / str(c) / "linear.safetensors")
         predicted = classifier.logits([train[row].sentence for row in held_out]).argmax(axis=1)
         accuracies[c] = (predicted == labels[held_out]).mean()
-        assert alone["validation_at_best"]["accuracy"] == accuracies[c]
+        assert alone.validation_at_best.accuracy == accuracies[c]
     best = max(accuracies.values())
-    assert run["c"] == min(c for c, accuracy in accuracies.items() if accuracy == best)
-    assert run["validation_at_best"]["accuracy"] == best
+    assert run.c == min(c for c, accuracy in accuracies.items() if accuracy == best)
+    assert run.validation_at_best.accuracy == best
 
 
 def test_held_out_sentences_are_not_learned_from(tiny, made):
@@ -79,7 +79,7 @@ def test_held_out_sentences_are_not_learned_from(tiny, made):
     assert words["train"] <= vocabulary
     assert words["held out"] - words["train"]
     assert not vocabulary & (words["held out"] - words["train"])
-    assert run["validation"] == "train_holdout"
+    assert run.validation == "train_holdout"
 
 
 def test_the_reference_selects_on_dev(tiny, tmp_path):
@@ -87,7 +87,7 @@ def test_the_reference_selects_on_dev(tiny, tmp_path):
     dev = read_split(tiny.corpus / "in_domain_dev.tsv")
     classifier = load_predictor(tmp_path / "linear.safetensors")
     right = classifier.logits([e.sentence for e in dev]).argmax(axis=1) == np.array([e.label for e in dev])
-    assert run["validation_at_best"]["accuracy"] == right.mean()
+    assert run.validation_at_best.accuracy == right.mean()
 
 
 def test_twice_the_same_bytes(tiny, made, tmp_path):
@@ -102,13 +102,13 @@ def pool_of(tiny, folder, sentences, shards):
     summary = read_summary(tiny.corpus)
     (folder / "pool").mkdir()
     (folder / "pool" / "sentences.txt").write_text("".join(f"{sentence}\n" for sentence in sentences))
-    pool = Pool({}, "ef" * 32, summary["hash"], PoolCounts(sentences=len(sentences)))
+    pool = Pool({}, "ef" * 32, summary.hash, PoolCounts(sentences=len(sentences)))
     write_json(folder / "pool" / "transfer.json", pool.to_json())
     logits = np.random.default_rng(0).normal(size=(len(sentences), 2)).astype(np.float32) * 5
     for shard in range(shards):
         rows = shard_rows(len(sentences), shard, shards)
         path = folder / "logits" / shard_name(shard + 1, shards) / "logits.safetensors"
-        header = {"pool_hash": pool.hash, "first_row": rows.start, "classes": summary["classes"]}
+        header = {"pool_hash": pool.hash, "first_row": rows.start, "classes": summary.classes}
         shapes = {"logits": (np.dtype(np.float32), (len(rows), 2))}
         with streamed_tensors(path, "transfer-logits", shapes, header) as arrays:
             arrays["logits"][:] = logits[rows.start : rows.stop]
@@ -122,14 +122,14 @@ def test_a_distilled_one_learns_the_teachers_probabilities_of_labelled_and_unlab
     run = train_linear(tiny.corpus, tmp_path / "out", params, SELECTION, teacher, 7)
     train = read_split(tiny.corpus / "in_domain_train.tsv")
     rows, _ = split_holdout(np.array([example.label for example in train]), SELECTION)
-    assert run["sentences"] == len(rows) + 30
-    assert run["seed"] == 7
+    assert run.sentences == len(rows) + 30
+    assert run.seed == 7
     summary = read_summary(tiny.corpus)
-    of_train, _ = load_logits(tiny.logits, summary["hash"], summary["classes"], {"in_domain_train": len(train)})
+    of_train, _ = load_logits(tiny.logits, summary.hash, summary.classes, {"in_domain_train": len(train)})
     sentences = [*(train[row].sentence for row in rows), *unlabelled]
     targets = softmax(np.concatenate([of_train["in_domain_train"][rows], logits]), axis=1)
     features = Features.fitted(sentences, params)
-    wanted = LinearClassifier(summary["classes"], features, *fit_weights(features.of(sentences), targets, 1000.0))
+    wanted = LinearClassifier(summary.classes, features, *fit_weights(features.of(sentences), targets, 1000.0))
     found = load_predictor(tmp_path / "out" / "linear.safetensors")
     np.testing.assert_array_equal(found.logits(sentences), wanted.logits(sentences))
     assert "zebra" in found.features.vectorizers["words"].vocabulary

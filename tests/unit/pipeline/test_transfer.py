@@ -34,7 +34,8 @@ from distilrnn.params.transfer import (
 )
 from distilrnn.pipeline.common import train_and_validation_sets
 from distilrnn.pipeline.pools import TransferInputs, read_pools
-from distilrnn.pipeline.student import train_student
+from distilrnn.pipeline.scoring import ScoringJob
+from distilrnn.pipeline.student import StudentJob, train_student
 from distilrnn.pipeline.transfer import Material, build_pool
 from distilrnn.pipeline.transfer_logits import compute_transfer_logits
 from distilrnn.pipeline.transfer_tokens import tokenize_pool
@@ -67,7 +68,9 @@ def pools(tiny, tmp_path_factory):
             for shard in range(shards):
                 output = folder / "logits" / source / shard_name(shard + 1, shards)
                 tokens = folder / "tokens" / source
-                compute_transfer_logits(tiny.base, tiny.adapter, tiny.tokens, tokens, output, (shard, shards), 16, 1)
+                compute_transfer_logits(
+                    ScoringJob(tiny.base, tiny.adapter, tiny.tokens, 16, 1), tokens, output, (shard, shards)
+                )
     return folder
 
 
@@ -85,13 +88,16 @@ def inputs(pools, *sources, shards=1, balance=None, members=1):
 def study(tiny, output, transfer, training=STUDYING, distil=None, members=1):
     logits = [tiny.logits] * members
     distil = distil or DistilParams()
-    train_student(tiny.tokens, logits, output, 0, 1, MODEL, training, SELECTION, distil, transfer=transfer)
+    train_student(
+        StudentJob(tiny.tokens, MODEL, training, SELECTION, distil, logits, seed=0, threads=1, transfer=transfer),
+        output,
+    )
     return output
 
 
 def test_a_pool_has_new_sentences_without_their_labels(tiny, pools):
     labelled = {
-        e.sentence for split in read_summary(tiny.tokens)["splits"] for e in iterate_split(tiny.corpus / f"{split}.tsv")
+        e.sentence for split in read_summary(tiny.tokens).splits for e in iterate_split(tiny.corpus / f"{split}.tsv")
     }
     sentences = list(read_sentences(pools / "transfer" / "more"))
     assert len(set(sentences)) == 40
@@ -121,7 +127,7 @@ def test_the_same_seed_makes_the_same_bytes(tiny, pools, tmp_path):
 
 def test_shards_say_what_the_whole_says(tiny, pools):
     whole, cut = inputs(pools, "more"), inputs(pools, "more", shards=3)
-    classes, pool = read_summary(tiny.tokens)["classes"], read_pool(pools / "transfer" / "more")
+    classes, pool = read_summary(tiny.tokens).classes, read_pool(pools / "transfer" / "more")
     one, three = (PoolLogits(some.shard_files(some.logits[0]), pool.hash, classes, 40) for some in (whole, cut))
     rows = np.array([39, 0, 13, 12, 14, 27])
     np.testing.assert_allclose(one.rows(rows), three.rows(rows), rtol=1e-5, atol=1e-6)
@@ -141,9 +147,9 @@ def test_shards_say_what_the_whole_says(tiny, pools):
 def mixed(tiny, transfer, members=1):
     summary = read_summary(tiny.tokens)
     arrays = load_arrays(tiny.logits, "logits")[0]
-    taught = {split: arrays[f"{split}.logits"] for split in summary["splits"]}
+    taught = {split: arrays[f"{split}.logits"] for split in summary.splits}
     labelled, _ = train_and_validation_sets(tiny.tokens, summary, SELECTION, None, taught)
-    return labelled, with_pools(labelled, read_pools(transfer, summary), summary["classes"], transfer.balance, 0)
+    return labelled, with_pools(labelled, read_pools(transfer, summary), summary.classes, transfer.balance, 0)
 
 
 def test_a_student_reads_labelled_sentences_and_pools_each_sentence_once(tiny, pools):
@@ -254,8 +260,9 @@ def test_pools_of_another_corpus_or_tokenizer_are_refused(tiny, pools, tmp_path)
     other = replace(inputs(pools, "more"), pools=[tmp_path / "more"])
     with pytest.raises(InputError, match="another corpus"):
         read_pools(other, read_summary(tiny.tokens))
+    summary = read_summary(tiny.tokens)
     with pytest.raises(InputError, match="another tokenizer"):
-        read_pools(inputs(pools, "more"), read_summary(tiny.tokens) | {"tokenizer_hash": "0" * 64})
+        read_pools(inputs(pools, "more"), summary.model_copy(update={"tokenizer_hash": "0" * 64}))
     with pytest.raises(InputError, match="another pool"):
         read_pools(replace(inputs(pools, "more"), tokens=[pools / "tokens" / "own"]), read_summary(tiny.tokens))
     with pytest.raises(InputError, match="another pool"):

@@ -1,5 +1,7 @@
 """Rules tokenizer and vectors, and students that begin with pre-trained vectors."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tokenizers import Tokenizer
@@ -15,7 +17,7 @@ from distilrnn.params.splits import SPLITS, TRAIN
 from distilrnn.params.student import DistilParams
 from distilrnn.params.tokenize import LearnedTokenizerParams
 from distilrnn.pipeline.start import StartingPoint
-from distilrnn.pipeline.student import train_student
+from distilrnn.pipeline.student import StudentJob, train_student
 from distilrnn.pipeline.tokenizer import learn_tokenizer
 from distilrnn.pipeline.tokens import tokenize_corpus
 from distilrnn.pipeline.vectors import prepare_vectors
@@ -44,18 +46,8 @@ def own(tiny, tmp_path_factory):
 def train(own, output, freeze_vectors=False):
     model = MODEL.model_copy(update={"embedding": WIDTH})
     start = StartingPoint(own / "vectors" / "vectors.safetensors", freeze_vectors)
-    train_student(
-        own / "tokens",
-        [],
-        output,
-        0,
-        1,
-        model,
-        STUDYING,
-        SELECTION,
-        DistilParams(),
-        start,
-    )
+    job = StudentJob(own / "tokens", model, STUDYING, SELECTION, DistilParams(), start=start, threads=1)
+    train_student(job, output)
     return load_student(output / "student.safetensors")[0]
 
 
@@ -148,30 +140,9 @@ def test_vectors_that_do_not_serve_are_refused(own, workplace, content, size, sa
 def test_vectors_of_another_tokenizer_or_width_are_refused(tiny, own, workplace):
     start = StartingPoint(own / "vectors" / "vectors.safetensors")
     model = MODEL.model_copy(update={"embedding": WIDTH})
+    job = StudentJob(own / "tokens", model, STUDYING, SELECTION, DistilParams(), start=start, threads=1)
     with pytest.raises(InputError, match="made with another tokenizer"):
-        train_student(
-            tiny.tokens,
-            [],
-            workplace / "s",
-            0,
-            1,
-            model,
-            STUDYING,
-            SELECTION,
-            DistilParams(),
-            start,
-        )
+        train_student(replace(job, tokens=tiny.tokens), workplace / "s")
     with pytest.raises(InputError, match="does not fit a student of embedding 8"):
-        train_student(
-            own / "tokens",
-            [],
-            workplace / "s",
-            0,
-            1,
-            MODEL,
-            STUDYING,
-            SELECTION,
-            DistilParams(),
-            start,
-        )
+        train_student(replace(job, model=MODEL), workplace / "s")
     assert not (workplace / "s").exists()

@@ -21,6 +21,7 @@ from distilrnn.params.experiment import validate_experiment
 from distilrnn.params.splits import TRAIN
 from distilrnn.params.teacher import TeacherTraining, TuningParams
 from distilrnn.pipeline.logits import compute_logits
+from distilrnn.pipeline.scoring import ScoringJob
 from distilrnn.pipeline.tokens import tokenize_corpus
 from distilrnn.training.batch import EncodedDataset
 from tiny import TUNING, study, teach
@@ -35,7 +36,9 @@ def in_windows(tiny, tmp_path_factory):
     folder = tmp_path_factory.mktemp("windows")
     tokenize_corpus(tiny.corpus, tiny.base, 6, folder / "tokens", "windows", 40)
     teach(tiny, folder / "teacher", training=TRAINING, tokens=folder / "tokens")
-    compute_logits(tiny.base, folder / "teacher" / "adapter.safetensors", folder / "tokens", folder / "logits", 16, 1)
+    compute_logits(
+        ScoringJob(tiny.base, folder / "teacher" / "adapter.safetensors", folder / "tokens", 16, 1), folder / "logits"
+    )
     logits = folder / "logits" / "logits.safetensors"
     study(tiny, folder / "student", taught=logits, tokens=folder / "tokens")
     return folder
@@ -45,18 +48,18 @@ def test_tokens_keep_the_whole_text_and_count_its_windows(tiny, in_windows):
     summary = read_summary(in_windows / "tokens")
     whole = read_encoded_split(tiny.tokens, TRAIN)
     found = read_encoded_split(in_windows / "tokens", TRAIN)
-    counts = summary["splits"][TRAIN]
+    counts = summary.splits[TRAIN]
     assert np.array_equal(found.ids, whole.ids)
-    assert counts["truncated"] == 0
-    assert counts["in_windows"] == (whole.lengths > 6).sum() > 10
+    assert counts.truncated == 0
+    assert counts.in_windows == (whole.lengths > 6).sum() > 10
     limit = TextLimit("windows", 6, 40, 0, 0)
-    assert counts["windows"] == len(windows(whole.lengths, limit).texts) == len(whole.windows(limit))
+    assert counts.windows == len(windows(whole.lengths, limit).texts) == len(whole.windows(limit))
 
 
 def test_a_texts_logits_are_the_mean_of_its_windows(tiny, in_windows):
     teacher, header = load_teacher(tiny.base, in_windows / "teacher" / "adapter.safetensors")
     limit, tokens = teacher.limit, read_encoded_split(in_windows / "tokens", "in_domain_dev")
-    assert (limit.policy, header["long_texts"]["max_length"]) == ("windows", 6)
+    assert (limit.policy, header.text_limit.max_length) == ("windows", 6)
     logits, _ = load_arrays(in_windows / "logits" / "logits.safetensors", "logits")
     row = int(tokens.lengths.argmax())
     ids = torch.tensor(tokens.ids[tokens.offsets[row] : tokens.offsets[row + 1]])
@@ -85,7 +88,7 @@ def test_prediction_reads_long_texts_as_training_did(tiny, in_windows):
 @pytest.mark.parametrize("policy", ["head", "tail", "head_tail"])
 def test_prediction_cuts_as_tokenisation_did(tiny, workplace, policy):
     made = tokenize_corpus(tiny.corpus, tiny.base, 6, workplace / "tokens", policy)
-    assert made["splits"][TRAIN]["truncated"] > 10
+    assert made.splits[TRAIN].truncated > 10
     study(tiny, workplace / "student", taught=False, tokens=workplace / "tokens")
     predictor = load_predictor(workplace / "student" / "student.safetensors")
     ids = predictor.tokenizer.encode(LONG).ids

@@ -226,16 +226,20 @@ def test_the_time_of_earlier_runs_is_counted(tiny, workplace, monkeypatch):
 @pytest.mark.parametrize("kind", ["teacher", "student"])
 def test_the_same_seed_gives_the_same_bytes(tiny, workplace, kind, threads):
     from distilrnn.params.student import DistilParams
-    from distilrnn.pipeline.student import train_student
-    from distilrnn.pipeline.teacher import train_teacher
+    from distilrnn.pipeline.student import StudentJob, train_student
+    from distilrnn.pipeline.teacher import TeacherJob, train_teacher
 
     teaching, studying = (params.model_copy(update={"epochs": 1}) for params in (TEACHING, STUDYING))
     for name, seed in (("first", 3), ("second", 3), ("other", 4)):
         if kind == "teacher":
-            train_teacher(tiny.base, tiny.tokens, Path(name), seed, threads, TUNING, teaching, SELECTION)
+            train_teacher(
+                TeacherJob(tiny.base, tiny.tokens, TUNING, teaching, SELECTION, seed=seed, threads=threads), Path(name)
+            )
         else:
-            rest = (seed, threads, MODEL, studying, SELECTION, DistilParams())
-            train_student(tiny.tokens, [tiny.logits], Path(name), *rest)
+            job = StudentJob(
+                tiny.tokens, MODEL, studying, SELECTION, DistilParams(), [tiny.logits], seed=seed, threads=threads
+            )
+            train_student(job, Path(name))
     torch.set_num_threads(1)
     first, second, other = (contents(kind, Path(name)) for name in ("first", "second", "other"))
     assert first == second
