@@ -34,7 +34,8 @@ CHECKPOINTS = {
 def train(tiny, kind, output, tokens=None, corpus=None, budget=FEW):
     tokens, corpus = tokens or tiny.tokens, corpus or tiny.corpus
     if kind == "teacher":
-        train_teacher(TeacherJob(tiny.base, tokens, TUNING, TEACHING, SELECTION, seed=0, threads=1), output)
+        job = TeacherJob(tiny.base, tokens, TUNING, TEACHING, SELECTION, budget=budget, threads=1)
+        train_teacher(job, output)
     elif kind == "linear":
         train_linear(corpus, output, LinearParams(c=(1.0,)), SELECTION, budget=budget)
     else:
