@@ -15,7 +15,7 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from distilrnn.orchestration.view import View
-from distilrnn.params.sweep import LABELS
+from distilrnn.params.variant import LABELS
 
 HISTORY = Path(".snakemake/distilrnn-seconds.json")
 NEEDLESS = frozenset({"all"})

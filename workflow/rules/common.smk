@@ -18,7 +18,7 @@ from distilrnn.orchestration import code
 from distilrnn.orchestration.locks import lock_note
 from distilrnn.orchestration.stages import external_files
 from distilrnn.params.experiment import validate_experiment
-from distilrnn.params.sweep import split_variant
+from distilrnn.params.variant import Variant
 
 try:
     EXPERIMENT = validate_experiment(config, ", ".join(map(str, workflow.configfiles)))
@@ -28,6 +28,7 @@ except InputError as error:
 
 if workflow.is_main_process and lock_note():
     print(lock_note(), file=sys.stderr)
+
 
 def code_version(rule):
     """The version of the code in this repository, wherever the package was imported from before."""
@@ -103,7 +104,9 @@ def teachers_of_student(wildcards):
 
 
 def logits_for_student(wildcards):
-    return [f"{ROOT}/logits/{teacher}/seed{seed}/logits.safetensors" for teacher, seed in teachers_of_student(wildcards)]
+    return [
+        f"{ROOT}/logits/{teacher}/seed{seed}/logits.safetensors" for teacher, seed in teachers_of_student(wildcards)
+    ]
 
 
 def pools_of_student(wildcards):
@@ -137,7 +140,7 @@ def transfer_of_student(wildcards, input):
 def teachers_of_linear(wildcards):
     """The teachers' runs behind a linear classifier; none behind the one of the labels."""
     name = wildcards.teacher
-    if split_variant(name)[0] == "labels":
+    if Variant.parse(name).entry == "labels":
         return []
     return EXPERIMENT.members(name) if name in EXPERIMENT.ensembles else [(name, int(wildcards.seed))]
 
@@ -153,7 +156,9 @@ def pools_of_linear(wildcards):
 
 def pool_logits_of_linear(wildcards):
     runs = teachers_of_linear(wildcards)
-    return [file for source in EXPERIMENT.linear_sources() for file in files.pool_logits_files(EXPERIMENT, source, runs)]
+    return [
+        file for source in EXPERIMENT.linear_sources() for file in files.pool_logits_files(EXPERIMENT, source, runs)
+    ]
 
 
 def pools_of_source(wildcards):
@@ -189,7 +194,7 @@ def tokenizer_source(wildcards):
 
 def base_of_vectors(source):
     """The base whose input embeddings are taken, where the source of vectors is a teacher."""
-    teachers = {split_variant(name)[0]: teacher.base for name, teacher in EXPERIMENT.teachers.items()}
+    teachers = {Variant.parse(name).entry: teacher.base for name, teacher in EXPERIMENT.teachers.items()}
     return teachers.get(source)
 
 

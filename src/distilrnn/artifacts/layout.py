@@ -30,7 +30,8 @@ from pathlib import Path
 from typing import Literal
 
 from distilrnn.params.experiment import Experiment
-from distilrnn.params.sweep import budget_name, budget_of, split_variant
+from distilrnn.params.systems import LINEAR, distilled_name, ensemble_name, teacher_name, tuning_mode
+from distilrnn.params.variant import Variant
 
 BASE_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "base.json")
 TEACHER_FILES = ("adapter.safetensors", "curves.csv", "run.json")
@@ -69,6 +70,16 @@ class System:
     """The labelled sentences that it, and its teacher, learn from; None: all."""
 
     @property
+    def teacher_entry(self) -> str:
+        """The teacher or ensemble as params.yaml names it; '' where there is none."""
+        return "" if self.teacher is None else Variant.parse(self.teacher).entry
+
+    @property
+    def student_entry(self) -> str:
+        """The student as params.yaml names it; '' where there is none."""
+        return "" if self.student is None else Variant.parse(self.student).entry
+
+    @property
     def is_distilled(self) -> bool:
         """Whether it was trained on a teacher's probabilities."""
         return self.teacher is not None and self.kind in ("distilled", "linear")
@@ -91,11 +102,11 @@ class System:
     @property
     def title(self) -> str:
         """What it is, in a few words for people: 'RNN distilled from tiny'."""
-        teacher, student = (split_variant(name)[0] if name else "" for name in (self.teacher, self.student))
+        teacher, student = self.teacher_entry, self.student_entry
         if self.kind == "majority":
             return "Majority class"
         if self.kind == "teacher":
-            return f"Teacher {teacher} ({TUNING_TITLES[self.name.partition('-')[0]]})"
+            return f"Teacher {teacher} ({TUNING_TITLES[tuning_mode(self.name)]})"
         if self.kind == "ensemble":
             return f"Ensemble {teacher}"
         learner = "Linear" if self.kind == "linear" else student.upper() if student in CELLS else student
@@ -118,27 +129,26 @@ def systems(experiment: Experiment) -> list[System]:
     """
     e, found = experiment, []
     for teacher, params in e.teachers.items():
-        entry, variant = split_variant(teacher)
-        name = f"{params.tuning.mode}-{entry}"
-        found.append(System(name, "teacher", teacher, None, params.seeds, variant, budget_of(teacher)))
-    found += [System(f"ensemble-{name}", "ensemble", name, None, (0,)) for name in e.ensembles]
+        of = Variant.parse(teacher)
+        name = teacher_name(params.tuning.mode, of.entry)
+        found.append(System(name, "teacher", teacher, None, params.seeds, of.label, of.labels))
+    found += [System(ensemble_name(name), "ensemble", name, None, (0,)) for name in e.ensembles]
     for student in e.students:
         for teacher in e.teachers_of(student):
-            (entry, variant), (of, its_variant) = split_variant(student), split_variant(teacher)
-            settings = [*filter(None, [variant]), *(f"teacher.{one}" for one in its_variant.split(",") if one)]
-            name = f"distil{entry}-{of}"
-            found.append(System(name, "distilled", teacher, student, e.seeds, ",".join(settings), budget_of(student)))
+            own, of = Variant.parse(student), Variant.parse(teacher)
+            name, label = distilled_name(own.entry, of.entry), own.taught_by(of).label
+            found.append(System(name, "distilled", teacher, student, e.seeds, label, own.labels))
     for student in e.baselines:
-        entry, variant = split_variant(student)
-        found.append(System(entry, "baseline", None, student, e.seeds, variant, budget_of(student)))
+        own = Variant.parse(student)
+        found.append(System(own.entry, "baseline", None, student, e.seeds, own.label, own.labels))
     for teacher in [*e.teachers, *e.ensembles]:
-        of, variant = split_variant(teacher)
-        of_teacher = ",".join(f"teacher.{one}" for one in variant.split(",") if one)
+        of = Variant.parse(teacher)
+        name, label = distilled_name(LINEAR, of.entry), Variant(LINEAR).taught_by(of).label
         seeds = e.teachers[teacher].seeds if teacher in e.teachers else (0,)
-        found.append(System(f"distillinear-{of}", "linear", teacher, None, seeds, of_teacher, budget_of(teacher)))
+        found.append(System(name, "linear", teacher, None, seeds, label, of.labels))
     for number in [None, *e.labels.sentences]:
-        variant = split_variant(budget_name("linear", number))[1] if number else ""
-        found.append(System("linear", "linear", None, None, (0,), variant, number))
+        label = "" if number is None else Variant(LINEAR).with_labels(number).label
+        found.append(System(LINEAR, "linear", None, None, (0,), label, number))
     order = {name: place for place, name in enumerate(e.system_names())}
     return sorted(found, key=lambda system: order[system.name])
 
@@ -158,28 +168,54 @@ def root(experiment: Experiment, results: Path = Path("results")) -> Path:
     return results / experiment.experiment
 
 
-def checkpoint_folder(folder: Path, system: System, seed: int | str) -> Path:
-    """The folder of one trained system (not an ensemble) in the experiment's `folder`; `seed` may be a wildcard."""
+def teacher_folder(folder: Path, teacher: str, seed: int | str) -> Path:
+    """The folder of a tuned teacher in the experiment's `folder`; here and below, names may be wildcards."""
+    return folder / "teachers" / teacher / f"seed{seed}"
+
+
+def teacher_logits_folder(folder: Path, teacher: str, seed: int | str) -> Path:
+    """The folder of a teacher's logits, which a rule of their own computes."""
+    return folder / "logits" / teacher / f"seed{seed}"
+
+
+def student_folder(folder: Path, student: str, teacher: str, seed: int | str) -> Path:
+    """The folder of a distilled student."""
+    return folder / "students" / student / teacher / f"seed{seed}"
+
+
+def baseline_folder(folder: Path, student: str, seed: int | str) -> Path:
+    """The folder of a student that learned from the labels alone."""
+    return folder / "baselines" / student / f"seed{seed}"
+
+
+def linear_folder(folder: Path, name: str, seed: int | str) -> Path:
+    """The folder of a linear classifier (see `linear_name`)."""
+    return folder / "linear" / name / f"seed{seed}"
+
+
+def checkpoint_folder(folder: Path, system: System, seed: int) -> Path:
+    """The folder of one trained system (not an ensemble) in the experiment's `folder`."""
+    teacher, student = str(system.teacher), str(system.student)
     if system.kind == "teacher":
-        return folder / "teachers" / str(system.teacher) / f"seed{seed}"
+        return teacher_folder(folder, teacher, seed)
     if system.kind == "distilled":
-        return folder / "students" / str(system.student) / str(system.teacher) / f"seed{seed}"
+        return student_folder(folder, student, teacher, seed)
     if system.kind == "linear":
-        return folder / "linear" / linear_name(system) / f"seed{seed}"
-    return folder / "baselines" / str(system.student) / f"seed{seed}"
+        return linear_folder(folder, linear_name(system), seed)
+    return baseline_folder(folder, student, seed)
 
 
 def linear_name(system: System) -> str:
     """The name of a linear classifier's folder: its teacher's, or 'labels'."""
     if system.teacher is not None:
         return system.teacher
-    return budget_name("labels", system.labels) if system.labels else "labels"
+    return str(Variant("labels") if system.labels is None else Variant("labels").with_labels(system.labels))
 
 
-def logits_folder(folder: Path, system: System, seed: int | str) -> Path:
-    """The folder of the system's logits.safetensors: a teacher's are computed by a rule of their own."""
+def logits_folder(folder: Path, system: System, seed: int) -> Path:
+    """The folder of the system's logits.safetensors."""
     if system.kind == "teacher":
-        return folder / "logits" / str(system.teacher) / f"seed{seed}"
+        return teacher_logits_folder(folder, str(system.teacher), seed)
     return checkpoint_folder(folder, system, seed)
 
 

@@ -6,12 +6,11 @@ from pathlib import Path
 
 from distilrnn.artifacts import layout, transfer
 from distilrnn.artifacts.files import matching_files
-from distilrnn.artifacts.layout import System
 from distilrnn.errors import InputError
 from distilrnn.params.corpus import CorpusParams
 from distilrnn.params.experiment import Experiment
-from distilrnn.params.sweep import split_variant
 from distilrnn.params.transfer import TRAIN_SENTENCES, AugmentSource, DatasetSource, Source, TextSource
+from distilrnn.params.variant import Variant
 
 CORPUS_FILES = ("unlabelled.txt", "corpus.json")
 """Those beside the splits."""
@@ -55,14 +54,12 @@ def token_files(folder: Path, tokenizer: str, splits: Iterable[str]) -> list[str
 
 def teacher_files(folder: Path, teacher: str, seed: int | str) -> list[str]:
     """One trained teacher."""
-    system = System(teacher, "teacher", teacher, None, ())
-    return in_folder(layout.checkpoint_folder(folder, system, seed), layout.TEACHER_FILES)
+    return in_folder(layout.teacher_folder(folder, teacher, seed), layout.TEACHER_FILES)
 
 
 def logits_files(folder: Path, teacher: str, seed: int | str) -> list[str]:
     """One teacher's logits."""
-    system = System(teacher, "teacher", teacher, None, ())
-    return in_folder(layout.logits_folder(folder, system, seed), layout.LOGITS_FILES)
+    return in_folder(layout.teacher_logits_folder(folder, teacher, seed), layout.LOGITS_FILES)
 
 
 def pool_files(folder: Path, source: str) -> list[str]:
@@ -96,19 +93,17 @@ def pool_logits_files(experiment: Experiment, source: str, runs: Iterable[tuple[
 
 def student_files(folder: Path, student: str, teacher: str, seed: int | str) -> list[str]:
     """One student distilled from one teacher."""
-    system = System(student, "distilled", teacher, student, ())
-    return in_folder(layout.checkpoint_folder(folder, system, seed), layout.STUDENT_FILES)
+    return in_folder(layout.student_folder(folder, student, teacher, seed), layout.STUDENT_FILES)
 
 
 def baseline_files(folder: Path, student: str, seed: int | str) -> list[str]:
     """One student trained alone."""
-    system = System(student, "baseline", None, student, ())
-    return in_folder(layout.checkpoint_folder(folder, system, seed), layout.STUDENT_FILES)
+    return in_folder(layout.baseline_folder(folder, student, seed), layout.STUDENT_FILES)
 
 
 def linear_files(folder: Path, teacher: str, seed: int | str) -> list[str]:
     """One linear classifier: of a teacher's probabilities, or of the labels where `teacher` is 'labels'."""
-    return in_folder(folder / "linear" / teacher / f"seed{seed}", layout.LINEAR_FILES)
+    return in_folder(layout.linear_folder(folder, teacher, seed), layout.LINEAR_FILES)
 
 
 def evaluation_files(experiment: Experiment) -> list[str]:
@@ -185,7 +180,7 @@ def _linear_runs(experiment: Experiment) -> list[str]:
 
 
 def _variants(entry: str, names: Iterable[str]) -> list[str]:
-    return [name for name in names if split_variant(name)[0] == entry]
+    return [name for name in names if Variant.parse(name).entry == entry]
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from distilrnn.params.variant import Variant
+
 NAME_CHARACTERS = "letters, digits, '.', '_' and '-', beginning with a letter or digit"
 RESERVED_NAMES = frozenset({"majority", "labels", "seed", "transfer"})
 LARGEST_SEED = 2**32 - 1
@@ -27,10 +29,13 @@ VARIANT_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
 
 
 def _safe_variant_name(name: str) -> str:
-    entry, slash, variant = name.partition("/")
-    _safe_name(entry)
-    if slash and not (0 < len(variant) <= 200 and "=" in variant and VARIANT_CHARACTERS.issuperset(variant)):
+    try:
+        variant = Variant.parse(name)
+    except ValueError:
+        variant = None
+    if variant is None or len(variant.label) > 200 or not VARIANT_CHARACTERS.issuperset(variant.label):
         raise ValueError(f"{name!r} is not a usable name: use at most 64 {NAME_CHARACTERS}")
+    _safe_name(variant.entry)
     return name
 
 

@@ -18,10 +18,12 @@ from distilrnn.params.linear import LinearParams
 from distilrnn.params.published import PublishedParams
 from distilrnn.params.splits import DEV
 from distilrnn.params.student import DistilParams, StudentModelParams, StudentParams
-from distilrnn.params.sweep import allow_list, allow_lists, budget_of, expand, split_variant, with_budgets
+from distilrnn.params.sweep import allow_list, allow_lists, expand, with_budgets
+from distilrnn.params.systems import LINEAR, distilled_name, ensemble_name, teacher_name
 from distilrnn.params.teacher import TeacherParams, TeacherTraining, TuningParams
 from distilrnn.params.tokenize import TokenizeParams
 from distilrnn.params.transfer import SampleSource, TransferParams
+from distilrnn.params.variant import Variant
 
 
 class Experiment(Section):
@@ -153,7 +155,7 @@ class Experiment(Section):
     def _one_mode_an_entry(self) -> "Experiment":
         modes: dict[str, str] = {}
         for name, teacher in self.teachers.items():
-            entry, _ = split_variant(name)
+            entry = Variant.parse(name).entry
             if modes.setdefault(entry, teacher.tuning.mode) != teacher.tuning.mode:
                 raise ValueError(f"teachers.{entry}.tuning.mode is a list: make a teacher of its own for each mode")
         return self
@@ -228,12 +230,12 @@ class Experiment(Section):
     @property
     def teacher_entries(self) -> list[str]:
         """The teachers as params.yaml names them, whatever variants lists make of them."""
-        return list(dict.fromkeys(split_variant(name)[0] for name in self.teachers))
+        return list(dict.fromkeys(Variant.parse(name).entry for name in self.teachers))
 
     @property
     def student_entries(self) -> list[str]:
         """The students as params.yaml names them."""
-        return list(dict.fromkeys(split_variant(name)[0] for name in self.students))
+        return list(dict.fromkeys(Variant.parse(name).entry for name in self.students))
 
     @property
     def ensembles(self) -> dict[str, tuple[str, ...]]:
@@ -246,9 +248,7 @@ class Experiment(Section):
         found: dict[str, StudentParams] = {}
         of_distilling = {*DistilParams.model_fields, "transfer"}
         for name, student in self.students.items():
-            entry, variant = split_variant(name)
-            kept = [one for one in variant.split(",") if one and one.split("=")[0] not in of_distilling]
-            found.setdefault("/".join([entry, *([",".join(kept)] if kept else [])]), student)
+            found.setdefault(str(Variant.parse(name).without(of_distilling)), student)
         return found
 
     def transfer_tokenizers(self, source: str) -> list[str]:
@@ -259,29 +259,31 @@ class Experiment(Section):
 
     def teachers_of(self, student: str) -> list[str]:
         """The teachers and ensembles that a student is distilled from: those that know as many labels, and no more."""
-        budget = budget_of(student)
-        teachers = [teacher for teacher in self.teachers if budget_of(teacher) == budget]
+        budget = Variant.parse(student).labels
+        teachers = [teacher for teacher in self.teachers if Variant.parse(teacher).labels == budget]
         return teachers if budget else [*teachers, *self.students[student].ensembles]
 
     def budget(self, name: str) -> LabelBudget:
         """The labelled sentences that a variant of a teacher, student or linear classifier learns from."""
-        number = budget_of(name)
+        number = Variant.parse(name).labels
         return ALL_LABELS if number is None else LabelBudget(labels=number, labels_seed=self.labels.seed)
 
     def system_names(self) -> list[str]:
         """Every system, in the order of the table (see `layout.systems`)."""
-        modes = {split_variant(name)[0]: teacher.tuning.mode for name, teacher in reversed(self.teachers.items())}
-        teachers = [f"{modes[name]}-{name}" for name in self.teacher_entries]
-        ensembles = [f"ensemble-{name}" for name in self.ensembles]
-        of_student = {split_variant(name)[0]: list(student.ensembles) for name, student in self.students.items()}
-        distilled = [f"distil{s}-{t}" for s in self.student_entries for t in [*self.teacher_entries, *of_student[s]]]
-        linear = [f"distillinear-{teacher}" for teacher in [*self.teacher_entries, *self.ensembles]]
-        return [*teachers, *ensembles, *distilled, *linear, *self.student_entries, "linear"]
+        modes = {Variant.parse(name).entry: teacher.tuning.mode for name, teacher in reversed(self.teachers.items())}
+        teachers = [teacher_name(modes[name], name) for name in self.teacher_entries]
+        ensembles = [ensemble_name(name) for name in self.ensembles]
+        of_student = {Variant.parse(name).entry: list(student.ensembles) for name, student in self.students.items()}
+        distilled = [
+            distilled_name(s, t) for s in self.student_entries for t in [*self.teacher_entries, *of_student[s]]
+        ]
+        linear = [distilled_name(LINEAR, teacher) for teacher in [*self.teacher_entries, *self.ensembles]]
+        return [*teachers, *ensembles, *distilled, *linear, *self.student_entries, LINEAR]
 
     def names_with_curves(self) -> list[str]:
         """The systems that are trained in epochs: all but ensembles and linear classifiers."""
-        without = {"linear", *(f"ensemble-{name}" for name in self.ensembles)}
-        without |= {f"distillinear-{name}" for name in [*self.teacher_entries, *self.ensembles]}
+        without = {LINEAR, *map(ensemble_name, self.ensembles)}
+        without |= {distilled_name(LINEAR, name) for name in [*self.teacher_entries, *self.ensembles]}
         return [name for name in self.system_names() if name not in without]
 
     def linear_sources(self) -> tuple[str, ...]:
@@ -301,8 +303,8 @@ class Experiment(Section):
     def members(self, teacher: str) -> list[tuple[str, int]]:
         """The teachers' runs (name, seed) that stand behind an ensemble: all that its entries have with all labels."""
         entries = self.ensembles[teacher]
-        whole = {t: run for t, run in self.teachers.items() if budget_of(t) is None}
-        return [(t, seed) for t, run in whole.items() if split_variant(t)[0] in entries for seed in run.seeds]
+        whole = {t: run for t, run in self.teachers.items() if Variant.parse(t).labels is None}
+        return [(t, seed) for t, run in whole.items() if Variant.parse(t).entry in entries for seed in run.seeds]
 
     @classmethod
     def model_json_schema(cls, *arguments: Any, **options: Any) -> dict[str, Any]:  # noqa: ANN401 - pydantic's own

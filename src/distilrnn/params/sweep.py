@@ -5,6 +5,7 @@ from itertools import product
 from typing import Any, get_origin
 
 from distilrnn.params.common import Section
+from distilrnn.params.variant import Variant
 
 LARGEST_GRID = 1000
 """Variants of one entry: more are a slip of the pen."""
@@ -42,42 +43,17 @@ def expand(entries: Mapping[str, Any], section: type[Section], where: str) -> di
             raise ValueError(f"{where}.{name} has lists that make {size} variants: make it {LARGEST_GRID} or fewer")
         for combination in product(*axes.values()):
             chosen = dict(zip(axes, combination, strict=True))
-            expanded[variant_name(name, chosen)] = _with(values, chosen)
+            settings = tuple((path[-1], _text(value)) for path, value in chosen.items())
+            expanded[str(Variant(name, settings)) if settings else name] = _with(values, chosen)
     return expanded
-
-
-def variant_name(entry: str, chosen: Mapping[Path, Any]) -> str:
-    """For rnn, a temperature of 2 and the cell gru: 'rnn/cell=gru,temperature=2'."""
-    settings = ",".join(f"{path[-1]}={_text(value)}" for path, value in chosen.items())
-    return f"{entry}/{settings}" if settings else entry
-
-
-def split_variant(name: str) -> tuple[str, str]:
-    """The entry of params.yaml and the variant, '' where there is none."""
-    entry, _, variant = name.partition("/")
-    return entry, variant
-
-
-LABELS = "labels"
-"""The setting of a variant that learns from fewer labelled sentences than there are."""
 
 
 def with_budgets(entries: Mapping[str, Any], budgets: Sequence[int]) -> dict[str, Any]:
     """The entries, and each of them once more for each number of labelled sentences: 'rnn/labels=100'."""
-    whole = [name for name in entries if isinstance(name, str) and budget_of(name) is None]
-    return {**entries, **{budget_name(name, number): entries[name] for number in budgets for name in whole}}
-
-
-def budget_name(name: str, sentences: int) -> str:
-    """The variant of an entry or variant that learns from so many labelled sentences."""
-    entry, variant = split_variant(name)
-    return f"{entry}/{','.join([*filter(None, [variant]), f'{LABELS}={sentences}'])}"
-
-
-def budget_of(name: str) -> int | None:
-    """The labelled sentences that a variant learns from; None: all."""
-    key, _, number = split_variant(name)[1].rpartition(",")[2].partition("=")
-    return int(number) if key == LABELS and number.isdecimal() else None
+    variants = {name: Variant.parse(name) for name in entries if isinstance(name, str)} if budgets else {}
+    whole = {name: variant for name, variant in variants.items() if variant.labels is None}
+    fewer = {str(v.with_labels(number)): entries[name] for number in budgets for name, v in whole.items()}
+    return {**entries, **fewer}
 
 
 def _axes(values: Mapping[str, Any], section: type[Section], path: Path = ()) -> Iterator[tuple[Path, list[Any]]]:

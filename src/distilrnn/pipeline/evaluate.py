@@ -27,7 +27,6 @@ from distilrnn.evaluation.records import Cascade, Claim, Disagreements, Examples
 from distilrnn.evaluation.selection import compared_systems
 from distilrnn.params.experiment import Experiment, read_experiment
 from distilrnn.params.splits import HELD_OUT, SHORT, main_split
-from distilrnn.params.sweep import split_variant
 
 UNTRAINED = Run(
     dict.fromkeys(("best_epoch", "train_accuracy", "validation_accuracy", "seconds")), {"total": 0, "trainable": 0}
@@ -321,10 +320,10 @@ def hypotheses(experiment: Experiment, systems: Sequence[System]) -> Iterator[Hy
 
     And it is better than what a user would take instead: a linear classifier, the majority class (family control).
     """
-    baselines = {split_variant(str(s.student))[0]: s for s in systems if s.kind == "baseline"}
+    baselines = {s.student_entry: s for s in systems if s.kind == "baseline"}
     students = [system for system in systems if system.kind == "distilled"]
     for distilled in students:
-        teacher, baseline = teacher_of(systems, distilled), baselines[split_variant(str(distilled.student))[0]]
+        teacher, baseline = teacher_of(systems, distilled), baselines[distilled.student_entry]
         pairs = [(experiment.teacher_seed(str(teacher.teacher), k), k) for k in distilled.seeds]
         yield Hypothesis(teacher, distilled, "order", pairs)
         yield Hypothesis(distilled, baseline, "order", [(k, k) for k in distilled.seeds])

@@ -16,7 +16,8 @@ from distilrnn.inference import Classifier, find_base, load_predictor
 from distilrnn.params.evaluate import MeasureParams
 from distilrnn.params.experiment import Experiment, read_experiment
 from distilrnn.params.splits import evaluation_splits
-from distilrnn.params.sweep import split_variant
+from distilrnn.params.systems import teacher_name
+from distilrnn.params.variant import Variant
 from distilrnn.runtime.machine import machine
 
 WARM_UP = 5
@@ -67,7 +68,7 @@ def measure_system(folder: Path, system: System, sentences: list[str], params: M
 def cost_of_ensemble(experiment: Experiment, folder: Path, name: str, costs: dict[str, Any]) -> dict[str, Any]:
     """The costs of asking every member: sums of what their teachers' chosen variants cost."""
     members = experiment.members(name)
-    each = [costs[f"{experiment.teachers[t].tuning.mode}-{split_variant(t)[0]}"] for t, _ in members]
+    each = [costs[teacher_name(experiment.teachers[t].tuning.mode, Variant.parse(t).entry)] for t, _ in members]
     runs = [read_json(folder / "teachers" / t / f"seed{seed}" / "run.json") for t, seed in members]
     return {
         "seconds_training": round(sum(run["seconds"] for run in runs), 3),

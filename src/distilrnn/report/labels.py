@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from distilrnn.evaluation.label_efficiency import Measure, needed_labels
 from distilrnn.evaluation.records import LabelCurve
 from distilrnn.params.splits import main_split
-from distilrnn.params.sweep import split_variant
 from distilrnn.report.formatting import measure_title, percent
 from distilrnn.report.results import Results
 
@@ -21,9 +20,9 @@ def curves(results: Results) -> list[LabelCurve]:
 def sentences(results: Results) -> Iterator[str]:
     """With how many labels each baseline equals its distilled student, for each number of labels but all of them."""
     found = {curve.system: curve for curve in curves(results)}
-    baselines = {split_variant(str(s.student))[0]: s.name for s in results.systems if s.kind == "baseline"}
+    baselines = {s.student_entry: s.name for s in results.systems if s.kind == "baseline"}
     for system in (system for system in results.systems if system.kind == "distilled" and system.name in found):
-        distilled, baseline = found[system.name], found[baselines[split_variant(str(system.student))[0]]]
+        distilled, baseline = found[system.name], found[baselines[system.student_entry]]
         for point in distilled.points[:-1]:
             needed = {measure: _needed(baseline, measure, getattr(point, measure)) for measure in MEASURES}
             equal = [f"{number} in {NAMES[measure]}" for measure, number in needed.items()]
