@@ -96,7 +96,7 @@ def test_a_saved_classifier_answers_the_same(tmp_path, classes, labels):
 
 
 def test_no_pickle_is_in_the_file(tmp_path):
-    save_linear(tmp_path / "linear.safetensors", trained(), {})
+    save_linear(tmp_path / "linear.safetensors", trained(), LinearHeader())
     arrays, header = load_arrays(tmp_path / "linear.safetensors", "linear")
     names = json.loads(zlib.decompress(arrays["words.vocabulary"].tobytes()))
     assert "the cat" in names
@@ -106,7 +106,7 @@ def test_no_pickle_is_in_the_file(tmp_path):
 @pytest.mark.parametrize("spoil", ["words.vocabulary", "characters.idf", "weights", "bias", "shape"])
 def test_a_damaged_file_is_refused(tmp_path, spoil):
     path = tmp_path / "linear.safetensors"
-    save_linear(path, trained(), {})
+    save_linear(path, trained(), LinearHeader())
     arrays, header = load_arrays(path, "linear")
     if spoil == "shape":
         arrays["weights"] = arrays["weights"][:, :-1]

@@ -9,7 +9,7 @@ import torch
 from distilrnn.artifacts.files import read_json
 from distilrnn.artifacts.tensors import load_arrays, load_tensors, save_tensors
 from distilrnn.data.corpus import SPLITS, TRAIN
-from distilrnn.data.encoded import EncodedSplit, read_encoded_split
+from distilrnn.data.encoded import EncodedSplit, read_encoded_split, read_summary
 from distilrnn.errors import InputError
 from distilrnn.models.checkpoints import load_student
 from distilrnn.models.student import ROW_MULTIPLE, Student, initial_embeddings
@@ -190,7 +190,7 @@ def test_stage_writes_what_it_promises(tiny, workplace, pooling, precision):
         return
     study(tiny, output, model=model, training=training, tokens=tokens)
     run = read_json(output / "run.json")
-    summary = read_json(tokens / "tokens.json")
+    summary = read_summary(tokens)
     assert run["kind"] == "distilled"
     assert run["epochs"] == 3
     assert run["precision"] == precision
@@ -237,5 +237,5 @@ def test_a_baseline_learns_from_labels_alone(tiny):
     assert header.distil is None
     assert header.teacher_logits_hash == []
     taught = load_student(tiny.student / "student.safetensors")[2]
-    assert taught["distil"] == DistilParams().model_dump(mode="json")
-    assert taught["selection"] == SELECTION.model_dump(mode="json")
+    assert taught.distil == DistilParams().model_dump(mode="json")
+    assert taught.selection == SELECTION.model_dump(mode="json")

@@ -301,7 +301,7 @@ def test_the_seed_makes_adapters_and_head(tiny):
 
 def test_stage_writes_what_it_promises(tiny):
     header, run = read_header(tiny.adapter, "adapter"), read_json(tiny.teacher / "run.json")
-    summary = read_json(tiny.tokens / "tokens.json")
+    summary = read_summary(tiny.tokens)
     tensors, _ = load_tensors(tiny.adapter, "adapter")
     assert header["base_hash"] == read_base(tiny.base)["hash"]
     assert header["corpus_hash"] == run["corpus_hash"] == summary.corpus_hash

@@ -15,7 +15,7 @@ from distilrnn.artifacts.curves import CURVE_COLUMNS, read_curve
 from distilrnn.artifacts.files import read_json
 from distilrnn.data.batching import epoch_batches, micro_batches, sorted_batches
 from distilrnn.data.corpus import SPLITS, TRAIN
-from distilrnn.data.encoded import EncodedSplit, read_encoded_split
+from distilrnn.data.encoded import EncodedSplit, read_encoded_split, read_summary
 from distilrnn.errors import RunError
 from distilrnn.params.common import SelectionParams, TrainingParams
 from distilrnn.pipeline.common import train_and_validation_sets
@@ -491,7 +491,7 @@ def ids_of(sentences):
 
 
 def test_selection_holds_out_a_part_of_train(tiny):
-    summary = read_json(tiny.tokens / "tokens.json")
+    summary = read_summary(tiny.tokens)
     whole, dev = read_encoded_split(tiny.tokens, TRAIN), read_encoded_split(tiny.tokens, SPLITS[1])
     scores = {s: np.arange(n)[:, None] * np.ones((1, 2)) for s, n in ((TRAIN, len(whole)), (SPLITS[1], len(dev)))}
 
