@@ -113,9 +113,10 @@ def _write_system(folder, system, number, labels, origin, sources, classes, rand
             logits = prior + better * skill * np.eye(count)[y] + random.normal(0, 1, (len(y), count))
             if system.kind == "majority":
                 logits = np.tile(prior, (len(y), 1))
-            run[split] = evaluate(logits, y, np.array(sources)[origin[split]], classes)
+            run[split] = evaluate(logits, y, np.array(sources)[origin[split]], classes).to_json()
             if system.is_distilled:
-                run[split]["fidelity"] = fidelity(logits, logits + random.normal(0, 0.5, logits.shape))
+                of_teacher = logits + random.normal(0, 0.5, logits.shape)
+                run[split]["fidelity"] = fidelity(logits, of_teacher).model_dump()
         if system.kind == "majority":
             seeds[str(seed)] = run | dict.fromkeys(("best_epoch", "train_accuracy", "validation_accuracy", "seconds"))
             continue
@@ -154,6 +155,9 @@ def _write_system(folder, system, number, labels, origin, sources, classes, rand
         "seeds": seeds,
         "mean": mean,
         "std": std,
+        "accuracy_interval": {
+            split: [mean[split]["accuracy"] - 0.04, mean[split]["accuracy"] + 0.03] for split in mean
+        },
         "mcc_interval": {split: [mean[split]["mcc"] - 0.08, mean[split]["mcc"] + 0.07] for split in mean},
         "parameters": {"total": total, "trainable": 629_760 if system.kind == "teacher" else total},
     }

@@ -21,7 +21,6 @@ def main(
     from rich.table import Table
 
     from distilrnn.artifacts.layout import MAJORITY, systems
-    from distilrnn.evaluation.records import Claim
     from distilrnn.params.experiment import read_experiment
     from distilrnn.params.splits import evaluation_splits
     from distilrnn.pipeline.evaluate import evaluate_experiment
@@ -39,8 +38,8 @@ def main(
     console = Console(highlight=False)
     console.print(table)
     names = {system.name: system.title for system in [MAJORITY, *systems(read_experiment(experiment))]}
-    for claim in statistics["claims"]:
-        console.print(claim_sentence(Claim.model_validate(claim), names))
+    for claim in statistics.claims:
+        console.print(claim_sentence(claim, names))
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ def main(experiment: Annotated[Path, typer.Option(help="The experiment's params.
 
     for system, cost in measure(experiment).items():
         print(
-            f"{system}: {cost['milliseconds_single']:.2f} ms for a single sentence, "
-            f"{cost['sentences_per_second']:,.0f} sentences/s in batches, {cost['checkpoint_bytes'] / 1e6:,.1f} MB"
+            f"{system}: {cost.milliseconds_single:.2f} ms for a single sentence, "
+            f"{cost.sentences_per_second:,.0f} sentences/s in batches, {cost.checkpoint_bytes / 1e6:,.1f} MB"
         )
 
 

@@ -2,16 +2,17 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from distilrnn.artifacts import layout
-from distilrnn.artifacts.files import read_json, require_equal
+from distilrnn.artifacts.files import require_equal
 from distilrnn.artifacts.logits import load_logits
+from distilrnn.artifacts.runs import TrainingRecord
 from distilrnn.data.corpus import iterate_split, read_split, read_summary
 from distilrnn.data.holdout import split_holdout
 from distilrnn.errors import InputError
+from distilrnn.evaluation.system_metrics import TrainingFigures
 from distilrnn.params.common import SelectionParams
 from distilrnn.params.experiment import Experiment
 from distilrnn.params.splits import DEV, HELD_OUT, TRAIN, evaluation_splits
@@ -48,8 +49,7 @@ class Corpus:
 class Run:
     """What the metrics tell of the training of one system with one seed."""
 
-    training: dict[str, Any]
-    """best_epoch, train_accuracy, validation_accuracy and seconds."""
+    training: TrainingFigures
     parameters: dict[str, int]
     """total and trainable."""
 
@@ -108,16 +108,12 @@ def read_logits(path: Path, corpus: Corpus, seed: int, *, has_train: bool) -> di
 
 def read_run(path: Path, corpus: Corpus) -> Run:
     """What metrics need of a run.json; raises InputError where it is of another corpus or lacks a key."""
-    run = read_json(path)
-    try:
-        kept = {
-            "best_epoch": run["best_epoch"],
-            "train_accuracy": run["train"]["accuracy"],
-            "validation_accuracy": run["validation_at_best"]["accuracy"],
-            "seconds": run["seconds"],
-        }
-        parameters = {name: run["parameters"][name] for name in ("total", "trainable")}
-    except (KeyError, TypeError):
-        raise InputError(f"{path}: lacks something that a run records: train this system again") from None
-    require_equal(run.get("corpus_hash"), corpus.hash, path, "corpus")
-    return Run(kept, parameters)
+    run = TrainingRecord.read(path)
+    require_equal(run.corpus_hash, corpus.hash, path, "corpus")
+    training = TrainingFigures(
+        best_epoch=run.best_epoch,
+        train_accuracy=run.train.accuracy,
+        validation_accuracy=run.validation_at_best.accuracy,
+        seconds=run.seconds,
+    )
+    return Run(training, {"total": run.parameters.total, "trainable": run.parameters.trainable})

@@ -3,16 +3,17 @@
 import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Literal
 
 from distilrnn.artifacts.layout import System
 from distilrnn.evaluation.records import LabelCurve, LabelledPoint
+from distilrnn.evaluation.system_metrics import SystemMetrics
 
 Measure = Literal["accuracy", "mcc"]
 
 
 def label_curves(
-    chosen: Mapping[int, Sequence[System]], details: Mapping[str, Mapping[str, Any]], splits: Sequence[str]
+    chosen: Mapping[int, Sequence[System]], details: Mapping[str, SystemMetrics], splits: Sequence[str]
 ) -> list[LabelCurve]:
     """The curve of every system on every split.
 
@@ -33,14 +34,13 @@ def label_curves(
     return curves
 
 
-def _point(number: int, detail: Mapping[str, Any], split: str) -> LabelledPoint:
-    mean = detail["mean"][split]
+def _point(number: int, detail: SystemMetrics, split: str) -> LabelledPoint:
     return LabelledPoint(
         labels=number,
-        accuracy=mean["accuracy"],
-        accuracy_interval=detail["accuracy_interval"][split],
-        mcc=mean["mcc"],
-        mcc_interval=detail["mcc_interval"][split],
+        accuracy=detail.score("accuracy", split),
+        accuracy_interval=detail.accuracy_interval[split],
+        mcc=detail.score("mcc", split),
+        mcc_interval=detail.mcc_interval[split],
     )
 
 

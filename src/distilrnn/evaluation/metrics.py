@@ -5,7 +5,6 @@ the prediction is the class of the largest logit (the first, where several are e
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from scipy.special import log_softmax, logsumexp
@@ -13,6 +12,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import f1_score, roc_auc_score
 
 from distilrnn.evaluation.confusion import accuracy, confusion, mcc
+from distilrnn.evaluation.system_metrics import Fidelity, ReliabilityBin, SourceScores, SplitMetrics
 
 SCALARS = ("accuracy", "mcc", "balanced_accuracy", "roc_auc", "ece", "brier", "log_loss")
 """The metrics that are one number for a split."""
@@ -29,7 +29,7 @@ def evaluate(
     *,
     confidence: float = 0.95,
     calibration_bins: int = 10,
-) -> dict[str, Any]:
+) -> SplitMetrics:
     """Every metric of one system on one split.
 
     Args:
@@ -39,10 +39,6 @@ def evaluate(
         classes: the K names.
         confidence: coverage of the accuracy's interval (Wilson 1927).
         calibration_bins: equal-width bins of the reliability diagram.
-
-    Returns:
-        `n`, each of SCALARS, `accuracy_interval`, `f1` by class, `confusion` (rows true, columns predicted),
-        `by_source` and `reliability`, ready for JSON; a metric that these labels do not define is None.
     """
     predictions = logits.argmax(axis=1)
     counts = confusion(labels, predictions, len(classes))
@@ -52,21 +48,22 @@ def evaluate(
     bins = reliability(probabilities, labels, calibration_bins)
     f1 = f1_score(labels, predictions, labels=range(len(classes)), average=None, zero_division=0)
     interval = binomtest(int(counts.trace()), len(labels)).proportion_ci(confidence, method="wilson")
-    return {
-        "n": len(labels),
-        "accuracy": float(accuracy(counts)),
-        "accuracy_interval": [float(bound) for bound in interval],
-        "mcc": float(mcc(counts)),
-        "balanced_accuracy": balanced_accuracy(counts),
-        "f1": {name: float(score) for name, score in zip(classes, f1, strict=True)},
-        "roc_auc": roc_auc(logits, labels),
-        "ece": expected_calibration_error(bins),
-        "brier": float(((probabilities - truth) ** 2).sum(axis=1).mean() / 2),
-        "log_loss": float(-log_probabilities[np.arange(len(labels)), labels].mean()),
-        "confusion": counts.tolist(),
-        "by_source": by_source(labels, predictions, sources, len(classes)),
-        "reliability": bins,
-    }
+    low, high = (float(bound) for bound in interval)
+    return SplitMetrics(
+        n=len(labels),
+        accuracy=float(accuracy(counts)),
+        accuracy_interval=(low, high),
+        mcc=float(mcc(counts)),
+        balanced_accuracy=balanced_accuracy(counts),
+        f1={name: float(score) for name, score in zip(classes, f1, strict=True)},
+        roc_auc=roc_auc(logits, labels),
+        ece=expected_calibration_error(bins),
+        brier=float(((probabilities - truth) ** 2).sum(axis=1).mean() / 2),
+        log_loss=float(-log_probabilities[np.arange(len(labels)), labels].mean()),
+        confusion=counts.tolist(),
+        by_source=by_source(labels, predictions, sources, len(classes)),
+        reliability=bins,
+    )
 
 
 def balanced_accuracy(counts: np.ndarray) -> float:
@@ -88,7 +85,7 @@ def roc_auc(logits: np.ndarray, labels: np.ndarray) -> float | None:
     return float(np.mean([roc_auc_score(labels == c, log_odds[c]) for c in range(classes)]))
 
 
-def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int) -> list[dict[str, Any]]:
+def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int) -> list[ReliabilityBin]:
     """The reliability diagram: sentences by the probability of their predicted class, in equal bins (lower, upper].
 
     `confidence` and `accuracy` are means over the bin's n sentences, None where n is 0 (Guo et al. 2017, ICML).
@@ -98,53 +95,51 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int) -> lis
     edges = np.linspace(0, 1, bins + 1)
     members = np.digitize(confidences, edges[1:-1], right=True)
     return [
-        {
-            "lower": float(edges[b]),
-            "upper": float(edges[b + 1]),
-            "n": int((members == b).sum()),
-            "confidence": float(confidences[members == b].mean()) if (members == b).any() else None,
-            "accuracy": float(right[members == b].mean()) if (members == b).any() else None,
-        }
+        ReliabilityBin(
+            lower=float(edges[b]),
+            upper=float(edges[b + 1]),
+            n=int((members == b).sum()),
+            confidence=float(confidences[members == b].mean()) if (members == b).any() else None,
+            accuracy=float(right[members == b].mean()) if (members == b).any() else None,
+        )
         for b in range(bins)
     ]
 
 
-def expected_calibration_error(bins: list[dict[str, Any]]) -> float:
+def expected_calibration_error(bins: Sequence[ReliabilityBin]) -> float:
     """Mean distance of confidence and accuracy over the bins of a reliability diagram, each weighed by its n.
 
     Guo et al. 2017 (ICML), eq. 3.
     """
-    filled = [b for b in bins if b["n"]]
-    return sum(b["n"] * abs(b["confidence"] - b["accuracy"]) for b in filled) / sum(b["n"] for b in filled)
+    filled = [(b.n, b.confidence, b.accuracy) for b in bins if b.confidence is not None and b.accuracy is not None]
+    return sum(n * abs(confidence - right) for n, confidence, right in filled) / sum(n for n, _, _ in filled)
 
 
 def by_source(
     labels: np.ndarray, predictions: np.ndarray, sources: Sequence[str], classes: int
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, SourceScores]:
     """n, accuracy and MCC of the sentences of each source."""
     every_source = np.asarray(sources)
     result = {}
     for source in sorted(set(sources)):
         chosen = every_source == source
         counts = confusion(labels[chosen], predictions[chosen], classes)
-        result[source] = {"n": int(chosen.sum()), "accuracy": float(accuracy(counts)), "mcc": float(mcc(counts))}
+        result[source] = SourceScores(n=int(chosen.sum()), accuracy=float(accuracy(counts)), mcc=float(mcc(counts)))
     return result
 
 
-def fidelity(student: np.ndarray, teacher: np.ndarray) -> dict[str, float]:
+def fidelity(student: np.ndarray, teacher: np.ndarray) -> Fidelity:
     """How closely a student follows its teacher, from the logits [n, K] of both for the same sentences.
 
-    Returns:
-        `agreement`: the share of equal predictions (Stanton et al. 2021, NeurIPS, eq. 1);
-        `kl`: the mean of KL(teacher || student) in nats, at temperature 1.
+    The share of equal predictions is that of Stanton et al. 2021 (NeurIPS), eq. 1; KL is at temperature 1.
     """
     of_teacher = log_softmax(teacher.astype(np.float64), axis=1)
     of_student = log_softmax(student.astype(np.float64), axis=1)
     divergence = (np.exp(of_teacher) * (of_teacher - of_student)).sum(axis=1)
-    return {
-        "agreement": float((student.argmax(axis=1) == teacher.argmax(axis=1)).mean()),
-        "kl": float(divergence.mean()),
-    }
+    return Fidelity(
+        agreement=float((student.argmax(axis=1) == teacher.argmax(axis=1)).mean()),
+        kl=float(divergence.mean()),
+    )
 
 
 def prior_logits(class_counts: Sequence[int], sentences: int) -> np.ndarray:

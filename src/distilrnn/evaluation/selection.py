@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from statistics import fmean
 
-from distilrnn.artifacts.files import read_json
 from distilrnn.artifacts.layout import System, checkpoint_folder, systems
+from distilrnn.artifacts.runs import TrainingRecord
 from distilrnn.params.experiment import Experiment
 
 
@@ -48,6 +48,6 @@ def compared_systems(experiment: Experiment, folder: Path, labels: int | None = 
 
 
 def _validation(folder: Path, system: System, metric: str) -> float:
-    runs = [read_json(checkpoint_folder(folder, system, k) / "run.json", "validation_at_best") for k in system.seeds]
+    runs = [TrainingRecord.read(checkpoint_folder(folder, system, k) / "run.json") for k in system.seeds]
     sign = -1 if metric == "loss" else 1
-    return fmean(sign * run["validation_at_best"][metric] for run in runs)
+    return fmean(sign * getattr(run.validation_at_best, metric) for run in runs)

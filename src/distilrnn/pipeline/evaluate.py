@@ -25,21 +25,31 @@ from distilrnn.evaluation.metrics import FIDELITY, SCALARS, evaluate, fidelity, 
 from distilrnn.evaluation.pools import summarise_pools
 from distilrnn.evaluation.records import Cascade, Claim, Disagreements, Examples, Family
 from distilrnn.evaluation.selection import compared_systems
+from distilrnn.evaluation.system_metrics import (
+    Measured,
+    RunMetrics,
+    SplitMetrics,
+    Statistics,
+    SystemMetrics,
+    TrainingFigures,
+    VariantScores,
+)
 from distilrnn.params.experiment import Experiment, read_experiment
 from distilrnn.params.splits import HELD_OUT, SHORT, main_split
 
-UNTRAINED = Run(
-    dict.fromkeys(("best_epoch", "train_accuracy", "validation_accuracy", "seconds")), {"total": 0, "trainable": 0}
-)
+UNTRAINED = Run(TrainingFigures(), {"total": 0, "trainable": 0})
 
 Logits = dict[str, dict[int, dict[str, np.ndarray]]]
 """float [n, K] by label of the system, seed and split; row i is sentence i of the split."""
+
+Means = dict[str, dict[str, float | None]]
+"""By split and metric."""
 
 Runs = dict[str, dict[int, Run]]
 """By label of the system, and seed."""
 
 
-def evaluate_experiment(params: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def evaluate_experiment(params: Path) -> tuple[dict[str, Any], Statistics]:
     """Evaluate the experiment whose params.json is given, and write the results beside it.
 
     Returns:
@@ -74,7 +84,7 @@ def evaluate_experiment(params: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     if by_labels:
         by_labels[corpus.train_sentences - len(corpus.held_out)] = chosen
     every, claims = evaluate_systems(experiment, systems, chosen, corpus, logits, runs)
-    details = {system.name: every[system.label] | {"system": system.name} for system in [MAJORITY, *chosen]}
+    details = {system.name: every[system.label] for system in [MAJORITY, *chosen]}
     curves = {
         system.name: mean_curve([read_curve(_checkpoint(folder, system, seed, "curves.csv")) for seed in system.seeds])
         for system in chosen
@@ -83,45 +93,36 @@ def evaluate_experiment(params: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
     metrics = {name: summary(detail) for name, detail in details.items()}
     settings = experiment.evaluate
-    found = {
-        "confidence": settings.confidence,
-        "resamples": settings.resamples,
-        "claims": [claim.model_dump(mode="json") for claim in claims],
-        "cascades": [
-            cascade.model_dump(mode="json")
+    found = Statistics(
+        confidence=settings.confidence,
+        resamples=settings.resamples,
+        claims=claims,
+        cascades=[
+            cascade
             for system in chosen
             if system.is_distilled
             for cascade in cascades_of(experiment, systems, system, corpus, logits)
         ],
-        "examples": [
-            examples_of(system, corpus, logits).model_dump(mode="json") for system in chosen if system.student
+        examples=[examples_of(system, corpus, logits) for system in chosen if system.student],
+        disagreements=[
+            disagreements_of(experiment, systems, system, corpus, logits) for system in chosen if system.is_distilled
         ],
-        "disagreements": [
-            disagreements_of(experiment, systems, system, corpus, logits).model_dump(mode="json")
-            for system in chosen
-            if system.is_distilled
-        ],
-        "pools": [
-            pool.model_dump(mode="json")
-            for pool in summarise_pools(
-                experiment, folder, [system for system in chosen if system.kind == "teacher"], corpus.classes
-            )
-        ],
-        "label_curves": [
-            curve.model_dump(mode="json") for curve in label_curves(by_labels, every, list(corpus.splits))
-        ],
-        "variants": [
+        pools=summarise_pools(
+            experiment, folder, [system for system in chosen if system.kind == "teacher"], corpus.classes
+        ),
+        label_curves=label_curves(by_labels, every, list(corpus.splits)),
+        variants=[
             variant(every[system.label], system, chosen)
             for system in systems
             if system.variant and system.labels is None
         ],
-    }
+    )
     for name, detail in details.items():
-        write_json(folder / "metrics" / f"{name}.json", detail)
+        write_json(folder / "metrics" / f"{name}.json", detail.model_dump(mode="json"))
         write_json(folder / "scores" / f"{name}.json", scores(detail))
     for name, rows in curves.items():
         write_atomically(folder / "curves" / f"{name}.csv", to_csv(rows))
-    write_json(folder / "statistics.json", found)
+    write_json(folder / "statistics.json", found.model_dump(mode="json"))
     write_json(folder / "metrics.json", metrics)
     return metrics, found
 
@@ -130,10 +131,12 @@ def _checkpoint(folder: Path, system: System, seed: int, file: str) -> Path:
     return layout.checkpoint_folder(folder, system, seed) / file
 
 
-def scores(detail: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+def scores(detail: SystemMetrics) -> dict[str, dict[str, float]]:
     """What DVC shows and compares: mean accuracy and MCC by split."""
-    means = detail["mean"]
-    return {SHORT[split]: {name: round(means[split][name], 4) for name in ("accuracy", "mcc")} for split in means}
+    return {
+        SHORT[split]: {name: round(detail.score(name, split), 4) for name in ("accuracy", "mcc")}
+        for split in detail.mean
+    }
 
 
 def add_ensembles(experiment: Experiment, systems: Sequence[System], logits: Logits, runs: Runs) -> None:
@@ -143,10 +146,10 @@ def add_ensembles(experiment: Experiment, systems: Sequence[System], logits: Log
         if system.kind == "ensemble":
             members = [(labels[teacher], seed) for teacher, seed in experiment.members(str(system.teacher))]
             behind = [runs[label][seed] for label, seed in members]
-            seconds = sum(run.training["seconds"] for run in behind)
+            seconds = sum(run.training.seconds or 0.0 for run in behind)
             parameters = {name: sum(run.parameters[name] for run in behind) for name in UNTRAINED.parameters}
             logits[system.label] = {0: average([logits[label][seed] for label, seed in members])}
-            runs[system.label] = {0: Run(UNTRAINED.training | {"seconds": seconds}, parameters)}
+            runs[system.label] = {0: Run(TrainingFigures(seconds=seconds), parameters)}
 
 
 def evaluate_systems(
@@ -156,7 +159,7 @@ def evaluate_systems(
     corpus: Corpus,
     logits: Logits,
     runs: Runs,
-) -> tuple[dict[str, dict[str, Any]], list[Claim]]:
+) -> tuple[dict[str, SystemMetrics], list[Claim]]:
     """The metrics of every system by label, majority first, and the decided claims about the chosen ones."""
     settings = experiment.evaluate
     systems = [MAJORITY, *systems]
@@ -176,30 +179,35 @@ def evaluate_systems(
     details = {}
     for system in systems:
         seeds = {k: _scores(experiment, systems, corpus, system, k, logits) for k in system.seeds}
-        details[system.label] = {
-            "system": system.name,
-            "kind": system.kind,
-            "teacher": system.teacher,
-            "student": system.student,
-            "seeds": {str(k): seeds[k] | runs[system.label][k].training for k in system.seeds},
-            **_over_seeds(list(seeds.values())),
-            **{
-                f"{metric}_interval": {
-                    split: significance.interval(
-                        getattr(resampled[split][system.label], f"resampled_{metric}").mean(axis=0), settings.confidence
-                    )
-                    for split in corpus.splits
-                }
-                for metric in ("accuracy", "mcc")
-            },
-            "parameters": runs[system.label][system.seeds[0]].parameters,
+        intervals = {
+            metric: {
+                split: significance.interval(
+                    getattr(resampled[split][system.label], f"resampled_{metric}").mean(axis=0), settings.confidence
+                )
+                for split in corpus.splits
+            }
+            for metric in ("accuracy", "mcc")
         }
+        mean, std = _over_seeds(list(seeds.values()))
+        of_runs = runs[system.label]
+        details[system.label] = SystemMetrics(
+            system=system.name,
+            kind=system.kind,
+            teacher=system.teacher,
+            student=system.student,
+            seeds={str(k): RunMetrics(splits=seeds[k], **dict(of_runs[k].training)) for k in system.seeds},
+            mean=mean,
+            std=std,
+            accuracy_interval=intervals["accuracy"],
+            mcc_interval=intervals["mcc"],
+            parameters=of_runs[system.seeds[0]].parameters,
+        )
     return details, _claims(experiment, chosen, resampled)
 
 
 def _scores(
     experiment: Experiment, systems: Sequence[System], corpus: Corpus, system: System, seed: int, logits: Logits
-) -> dict[str, Any]:
+) -> dict[str, SplitMetrics]:
     """The metrics of one run by split, a distilled student's fidelity to its own teacher among them."""
     scores = {}
     for name, split in corpus.splits.items():
@@ -215,7 +223,7 @@ def _scores(
         if system.is_distilled:
             teacher = teacher_of(systems, system)
             of_teacher = logits[teacher.label][layout.teacher_seed(experiment, system, seed)][name]
-            scores[name]["fidelity"] = fidelity(own, of_teacher)
+            scores[name] = scores[name].model_copy(update={"fidelity": fidelity(own, of_teacher)})
     return scores
 
 
@@ -262,16 +270,16 @@ def disagreements_of(
     )
 
 
-def _over_seeds(scores: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def _over_seeds(scores: Sequence[Mapping[str, SplitMetrics]]) -> tuple[Means, Means]:
     """Mean and standard deviation of every scalar metric, by split."""
-    mean, std = {}, {}
-    for split in scores[0]:
-        of_split = [score[split] | score[split].get("fidelity", {}) for score in scores]
-        names = [name for name in (*SCALARS, *FIDELITY) if name in of_split[0]]
-        both = {name: mean_and_std([values[name] for values in of_split]) for name in names}
+    mean: Means = {}
+    std: Means = {}
+    for split, first in scores[0].items():
+        names = SCALARS if first.fidelity is None else (*SCALARS, *FIDELITY)
+        both = {name: mean_and_std([score[split].scalar(name) for score in scores]) for name in names}
         mean[split] = {name: value for name, (value, _) in both.items()}
         std[split] = {name: value for name, (_, value) in both.items()}
-    return {"mean": mean, "std": std}
+    return mean, std
 
 
 def _claims(
@@ -336,40 +344,42 @@ def hypotheses(experiment: Experiment, systems: Sequence[System]) -> Iterator[Hy
             yield Hypothesis(distilled, control, "control", pairs)
 
 
-def variant(detail: dict[str, Any], system: System, chosen: Sequence[System]) -> dict[str, Any]:
+def variant(detail: SystemMetrics, system: System, chosen: Sequence[System]) -> VariantScores:
     """One of the variants that lists in the params make, as it is ranked: by validation, means over seeds."""
-    runs = list(detail["seeds"].values())
-    validation, spread = mean_and_std([run["validation_accuracy"] for run in runs])
-    return {
-        "system": system.name,
-        "variant": system.variant,
-        "chosen": system in chosen,
-        "seeds": len(runs),
-        "validation_accuracy": validation,
-        "validation_accuracy_std": spread,
-        "seconds": mean_and_std([run["seconds"] for run in runs])[0],
-        **{split: _measured(detail, split, "accuracy") | _measured(detail, split, "mcc") for split in detail["mean"]},
-    }
+    validation, spread = mean_and_std([run.validation_accuracy for run in detail.runs])
+    return VariantScores(
+        system=system.name,
+        variant=system.variant,
+        chosen=system in chosen,
+        seeds=len(detail.runs),
+        validation_accuracy=validation,
+        validation_accuracy_std=spread,
+        seconds=mean_and_std([run.seconds for run in detail.runs])[0],
+        splits={split: _measured(detail, split) for split in detail.mean},
+    )
 
 
-def _measured(detail: dict[str, Any], split: str, measure: str) -> dict[str, Any]:
-    return {
-        measure: detail["mean"][split][measure],
-        f"{measure}_std": detail["std"][split][measure],
-        f"{measure}_interval": detail[f"{measure}_interval"][split],
-    }
+def _measured(detail: SystemMetrics, split: str) -> Measured:
+    return Measured(
+        accuracy=detail.score("accuracy", split),
+        accuracy_std=detail.std[split]["accuracy"],
+        accuracy_interval=detail.accuracy_interval[split],
+        mcc=detail.score("mcc", split),
+        mcc_std=detail.std[split]["mcc"],
+        mcc_interval=detail.mcc_interval[split],
+    )
 
 
-def summary(detail: dict[str, Any]) -> dict[str, Any]:
+def summary(detail: SystemMetrics) -> dict[str, Any]:
     """A system's entry in metrics.json: what does not depend on the machine, means over seeds."""
-    epochs = [run["best_epoch"] for run in detail["seeds"].values()]  # None of what is not trained in epochs
+    epochs = [run.best_epoch for run in detail.runs]  # None of what is not trained in epochs
     return {
         **{
-            split: {name: detail["mean"][split][name] for name in SCALARS}
-            | {f"{name}_std": detail["std"][split][name] for name in ("accuracy", "mcc")}
-            for split in detail["mean"]
+            split: {name: detail.mean[split][name] for name in SCALARS}
+            | {f"{name}_std": detail.std[split][name] for name in ("accuracy", "mcc")}
+            for split in detail.mean
         },
-        "parameters": detail["parameters"],
+        "parameters": detail.parameters,
         "best_epoch": mean_and_std(epochs)[0],
     }
 

@@ -3,13 +3,13 @@
 import statistics
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
-from distilrnn.artifacts.files import read_json, write_json
-from distilrnn.artifacts.layout import System, checkpoint_folder
+from distilrnn.artifacts.costs import Costs, write_costs
+from distilrnn.artifacts.layout import System, checkpoint_folder, teacher_folder
+from distilrnn.artifacts.runs import TrainingRecord
 from distilrnn.data.corpus import read_split
 from distilrnn.evaluation.selection import compared_systems
 from distilrnn.inference import Classifier, find_base, load_predictor
@@ -23,7 +23,7 @@ from distilrnn.runtime.machine import machine
 WARM_UP = 5
 
 
-def measure(params: Path) -> dict[str, Any]:
+def measure(params: Path) -> dict[str, Costs]:
     """Time every system on this machine's CPU, and write costs.json beside the params; raises InputError.
 
     A figure is of the whole way from text to probabilities: tokenising, padding, model. The first seed stands for all,
@@ -39,13 +39,13 @@ def measure(params: Path) -> dict[str, Any]:
     for system in systems:
         if system.kind == "ensemble":
             costs[system.name] = cost_of_ensemble(experiment, folder, str(system.teacher), costs)
-    write_json(folder / "costs.json", costs)
+    write_costs(folder / "costs.json", costs)
     return costs
 
 
-def measure_system(folder: Path, system: System, sentences: list[str], params: MeasureParams) -> dict[str, Any]:
+def measure_system(folder: Path, system: System, sentences: list[str], params: MeasureParams) -> Costs:
     """The costs of one system."""
-    runs = [read_json(checkpoint_folder(folder, system, seed) / "run.json") for seed in system.seeds]
+    runs = [TrainingRecord.read(checkpoint_folder(folder, system, seed) / "run.json") for seed in system.seeds]
     first = checkpoint_folder(folder, system, system.seeds[0])
     if system.kind == "teacher":
         checkpoint = first / "adapter.safetensors"
@@ -55,29 +55,29 @@ def measure_system(folder: Path, system: System, sentences: list[str], params: M
         checkpoint = first / system.checkpoint
         size = checkpoint.stat().st_size
     single, throughput = time_predictor(load_predictor(checkpoint), sentences, params.batch_size)
-    return {
-        "seconds_training": round(statistics.mean(run["seconds"] for run in runs), 3),
-        "milliseconds_single": round(single * 1000, 4),
-        "sentences_per_second": round(throughput, 1),
-        "checkpoint_bytes": size,
-        "parameters": runs[0]["parameters"]["total"],
-        "machine": {**machine(), "threads": params.threads},
-    }
+    return Costs(
+        seconds_training=round(statistics.mean(run.seconds for run in runs), 3),
+        milliseconds_single=round(single * 1000, 4),
+        sentences_per_second=round(throughput, 1),
+        checkpoint_bytes=size,
+        parameters=runs[0].parameters.total,
+        machine={**machine(), "threads": params.threads},
+    )
 
 
-def cost_of_ensemble(experiment: Experiment, folder: Path, name: str, costs: dict[str, Any]) -> dict[str, Any]:
+def cost_of_ensemble(experiment: Experiment, folder: Path, name: str, costs: dict[str, Costs]) -> Costs:
     """The costs of asking every member: sums of what their teachers' chosen variants cost."""
     members = experiment.members(name)
     each = [costs[teacher_name(experiment.teachers[t].tuning.mode, Variant.parse(t).entry)] for t, _ in members]
-    runs = [read_json(folder / "teachers" / t / f"seed{seed}" / "run.json") for t, seed in members]
-    return {
-        "seconds_training": round(sum(run["seconds"] for run in runs), 3),
-        "milliseconds_single": round(sum(cost["milliseconds_single"] for cost in each), 4),
-        "sentences_per_second": round(1 / sum(1 / cost["sentences_per_second"] for cost in each), 1),
-        "checkpoint_bytes": sum(cost["checkpoint_bytes"] for cost in each),
-        "parameters": sum(run["parameters"]["total"] for run in runs),
-        "machine": each[0]["machine"],
-    }
+    runs = [TrainingRecord.read(teacher_folder(folder, t, seed) / "run.json") for t, seed in members]
+    return Costs(
+        seconds_training=round(sum(run.seconds for run in runs), 3),
+        milliseconds_single=round(sum(cost.milliseconds_single for cost in each), 4),
+        sentences_per_second=round(1 / sum(1 / cost.sentences_per_second for cost in each), 1),
+        checkpoint_bytes=sum(cost.checkpoint_bytes for cost in each),
+        parameters=sum(run.parameters.total for run in runs),
+        machine=each[0].machine,
+    )
 
 
 def time_predictor(predictor: Classifier, sentences: list[str], batch_size: int) -> tuple[float, float]:

@@ -37,10 +37,10 @@ class Costed:
 def costed(results: Results) -> Iterator[Costed]:
     """The cascades on the main split of which both systems' times were measured."""
     split = main_split(results.splits)
-    for cascade in results.cascades:
-        costs = [results.costs.get(name, {}).get("milliseconds_single") for name in (cascade.student, cascade.teacher)]
-        if cascade.split == split and None not in costs:
-            own, of_teacher = costs
+    for cascade in results.statistics.cascades:
+        student, teacher = results.costs.get(cascade.student), results.costs.get(cascade.teacher)
+        if cascade.split == split and student is not None and teacher is not None:
+            own, of_teacher = student.milliseconds_single, teacher.milliseconds_single
             times = [own + point.handed_on * of_teacher for point in cascade.points]
             # All is handed on: the student need not be asked.
             times[-1] = of_teacher

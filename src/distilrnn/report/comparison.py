@@ -1,11 +1,10 @@
 """The comparison table: one row per system, as Rich (80 columns), Markdown and JSON."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from distilrnn.artifacts.layout import MAJORITY, System
 from distilrnn.errors import InputError
+from distilrnn.evaluation.system_metrics import VariantScores
 from distilrnn.params.splits import TEST, main_split
 from distilrnn.report import labels, ranking
 from distilrnn.report.claims import claim_sentence, verdict_sentences
@@ -98,7 +97,7 @@ class Comparison:
     """Where the best epochs were chosen."""
     selected_on_dev: bool
     published: list[PublishedRow]
-    variants: dict[str, list[Mapping[str, Any]]]
+    variants: dict[str, list[VariantScores]]
     """By system, the variants that lists in the params made, best on validation first."""
 
     @property
@@ -135,8 +134,8 @@ def compare(results: Results) -> Comparison:
     Raises:
         InputError: a published figure is of no system that the table has.
     """
-    claims, names = results.claims, results.titles
-    confidence = results.statistics["confidence"]
+    claims, names = results.statistics.claims, results.titles
+    confidence = results.statistics.confidence
     selection = results.experiment.selection
     if selection.validation != "dev":
         selected = (
@@ -168,7 +167,7 @@ def compare(results: Results) -> Comparison:
         selection=selected,
         selected_on_dev=selection.validation == "dev",
         published=_beside_published(results, rows),
-        variants=ranking.ranked(results.statistics["variants"]),
+        variants=ranking.ranked(results.statistics.variants),
     )
 
 
@@ -194,14 +193,11 @@ def _majority_row(results: Results, confidence: float) -> Row:
 
 def _row(results: Results, system: System, confidence: float) -> Row:
     name = system.name
-    details, costs = results.details[name], results.costs.get(name, {})
+    details, costs = results.details[name], results.costs.get(name)
     scores = {}
     for split in results.splits:
         values = results.metrics[name][split]
-        seeds = {
-            measure: tuple(run[split][measure] for run in details["seeds"].values()) for measure in ("accuracy", "mcc")
-        }
-        interval = details["mcc_interval"][split]
+        seeds = {measure: tuple(getattr(run, measure) for run in details.on(split)) for measure in ("accuracy", "mcc")}
         scores[split] = {
             "accuracy": Score(
                 values["accuracy"],
@@ -209,18 +205,18 @@ def _row(results: Results, system: System, confidence: float) -> Row:
                 wilson(values["accuracy"], results.sentences(split), confidence),
                 seeds["accuracy"],
             ),
-            "mcc": Score(values["mcc"], values["mcc_std"], tuple(interval) if interval else None, seeds["mcc"]),
+            "mcc": Score(values["mcc"], values["mcc_std"], details.mcc_interval[split], seeds["mcc"]),
         }
     return Row(
         system=name,
         title=system.title,
         kind=system.kind,
-        seeds=len(details["seeds"]),
-        parameters=details["parameters"]["total"],
-        trainable=details["parameters"]["trainable"],
+        seeds=len(details.seeds),
+        parameters=details.parameters["total"],
+        trainable=details.parameters["trainable"],
         scores=scores,
-        milliseconds=costs.get("milliseconds_single"),
-        checkpoint_bytes=costs.get("checkpoint_bytes"),
+        milliseconds=costs.milliseconds_single if costs else None,
+        checkpoint_bytes=costs.checkpoint_bytes if costs else None,
     )
 
 

@@ -47,20 +47,19 @@ def all_figures(results: Results, comparison: Comparison) -> dict[str, Figure]:
     titles = results.titles
     curves = {titles[name]: by_seed for name, by_seed in results.curves.items()}
     best = {
-        titles[name]: {int(seed): run["best_epoch"] for seed, run in results.details[name]["seeds"].items()}
+        titles[name]: {
+            int(seed): run.best_epoch for seed, run in results.details[name].seeds.items() if run.best_epoch is not None
+        }
         for name in results.curves
     }
     on_dev = comparison.selected_on_dev
     validation = "in-domain dev" if on_dev else "held out of train"
     majority = results.validation_majority()
-    diagrams = {
-        system.title: {split: pooled_reliability(results.details[system.name], split) for split in results.splits}
-        for system in results.systems
-    }
-    errors = {
-        system.title: {s: results.details[system.name]["mean"][s]["ece"] for s in results.splits}
-        for system in results.systems
-    }
+    diagrams, errors = {}, {}
+    for system in results.systems:
+        runs = {split: results.details[system.name].on(split) for split in results.splits}
+        diagrams[system.title] = {s: pooled_reliability([run.reliability for run in of]) for s, of in runs.items()}
+        errors[system.title] = {s: float(np.mean([run.ece for run in of])) for s, of in runs.items()}
     with matplotlib.rc_context(STYLE):
         figures = {
             "overview": overview_figure(comparison),
@@ -70,7 +69,7 @@ def all_figures(results: Results, comparison: Comparison) -> dict[str, Figure]:
             "cascade": cascade_figure(list(costed(results)), main_split(results.splits)),
             "curves": curves_figure(curves, best, majority, validation, "Training of every system"),
         }
-        if results.label_curves:
+        if results.statistics.label_curves:
             kinds = {system.name: system.kind for system in results.systems}
             figures["labels"] = labels_figure(label_curves(results), titles, kinds, comparison)
         for name in results.curves:
@@ -83,7 +82,7 @@ def all_figures(results: Results, comparison: Comparison) -> dict[str, Figure]:
 
 def curves_figure(
     curves: Mapping[str, Mapping[int, Curve]],
-    best_epochs: Mapping[str, Mapping[int, int]],
+    best_epochs: Mapping[str, Mapping[int, float]],
     majority: float,
     validation: str,
     title: str,
@@ -129,7 +128,9 @@ def curves_figure(
     return fix_layout(figure)
 
 
-def _draw_curves(axes: Axes, curves: Mapping[int, Curve], best: Mapping[int, int], measure: str, scale: float) -> None:
+def _draw_curves(
+    axes: Axes, curves: Mapping[int, Curve], best: Mapping[int, float], measure: str, scale: float
+) -> None:
     several = len(curves) > 1
     styles: dict[str, Style] = {
         "train": {"color": VERMILLION, "marker": "s", "linestyle": "--", "markerfacecolor": "white"},

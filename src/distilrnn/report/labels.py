@@ -14,7 +14,7 @@ NAMES = {"accuracy": "accuracy", "mcc": "MCC"}
 
 def curves(results: Results) -> list[LabelCurve]:
     """Each system's curve on the main split, in the order of the table."""
-    return [curve for curve in results.label_curves if curve.split == main_split(results.splits)]
+    return [curve for curve in results.statistics.label_curves if curve.split == main_split(results.splits)]
 
 
 def sentences(results: Results) -> Iterator[str]:
@@ -47,7 +47,7 @@ def _needed(curve: LabelCurve, measure: Measure, value: float) -> str:
 
 def header(results: Results) -> list[str]:
     """The columns of the table."""
-    return ["System", *(f"{point.labels:,} labels" for point in results.label_curves[0].points)]
+    return ["System", *(f"{point.labels:,} labels" for point in results.statistics.label_curves[0].points)]
 
 
 def rows(results: Results, measure: Measure) -> list[list[str]]:

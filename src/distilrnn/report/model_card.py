@@ -52,7 +52,7 @@ def model_card(results: Results, comparison: Comparison) -> str:
         exports=tables.exports(results),
         hardest=hardest(results),
         uses=list(uses(results, comparison)),
-        examples=[(results.titles[found.system], examples_table(found)) for found in results.examples],
+        examples=[(results.titles[found.system], examples_table(found)) for found in results.statistics.examples],
         examples_split=split_title(main_split(results.splits)),
         limits=list(limits(results, comparison)),
     )
@@ -102,9 +102,9 @@ def trained(results: Results) -> ReportTable:
             of = f"{model.cell}, {model.layers} x {model.hidden}, pooling {model.pooling}, on " + (
                 f"the probabilities of {system.teacher}" if system.kind == "distilled" else "the labels"
             )
-        runs = results.details[system.name]["seeds"].values()
+        runs = results.details[system.name].runs
         steps = f"{training.epochs} epochs, batches of {training.batch_size}, learning rate {training.learning_rate:g}"
-        epochs = ", ".join(str(run["best_epoch"]) for run in runs)
+        epochs = ", ".join(str(run.best_epoch) for run in runs)
         rows.append([system.title, of, steps, ", ".join(map(str, system.seeds)), epochs])
     return ReportTable("", ["System", "What is trained on what", "Training", "Seeds", "Best epoch of each seed"], rows)
 
@@ -119,13 +119,13 @@ def hardest(results: Results) -> ReportTable:
     """The sources that each system finds hardest, means over seeds."""
     rows = []
     for system in results.systems:
-        runs = list(results.details[system.name]["seeds"].values())
         for split in results.splits:
             if not results.has_sources(split):
                 continue
+            runs = results.details[system.name].on(split)
             found = {
-                source: (sum(run[split]["by_source"][source]["accuracy"] for run in runs) / len(runs), about["n"])
-                for source, about in runs[0][split]["by_source"].items()
+                source: (sum(run.by_source[source].accuracy for run in runs) / len(runs), about.n)
+                for source, about in runs[0].by_source.items()
             }
             worst = sorted(found, key=lambda source: (found[source][0], source))[:HARDEST]
             said = "; ".join(f"{s or '(none)'} {percent(found[s][0])} % of {found[s][1]}" for s in worst)
@@ -139,9 +139,10 @@ def uses(results: Results, comparison: Comparison) -> Iterator[str]:
     majority, *rows = comparison.rows
     by_system = {row.system: row for row in rows}
     always = majority.scores[split]["accuracy"].mean
+    teachers = {found.student: found.teacher for found in results.statistics.disagreements}
     for row in (row for row in rows if row.kind == "distilled"):
         score = row.scores[split]["accuracy"]
-        teacher = by_system[next(found.teacher for found in results.disagreements if found.student == row.system)]
+        teacher = by_system[teachers[row.system]]
         faster = (
             f", {significant_digits(teacher.milliseconds / row.milliseconds)} times as fast and "
             f"{significant_digits(teacher.checkpoint_bytes / row.checkpoint_bytes)} times as small"
@@ -161,7 +162,7 @@ def uses(results: Results, comparison: Comparison) -> Iterator[str]:
             )
         better = [
             results.titles[claim.worse]
-            for claim in results.claims
+            for claim in results.statistics.claims
             if claim.better == row.system and claim.split == split and claim.verdict == "fails"
         ]
         if better:

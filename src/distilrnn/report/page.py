@@ -57,7 +57,7 @@ def page_html(results: Results, comparison: Comparison, figures: Mapping[str, by
         pool_answers=tables.pool_answers(results),
         disagreements=tables.disagreements(results),
         claims=tables.claims(results),
-        resamples=results.statistics["resamples"],
+        resamples=results.statistics.resamples,
         figures=svg,
         systems=results.systems,
         curves=list(results.curves),

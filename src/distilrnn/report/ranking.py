@@ -1,8 +1,9 @@
 """The variants that lists in the params make, best on validation first, as tables."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from distilrnn.evaluation.system_metrics import Measured, VariantScores
 from distilrnn.report.formatting import measure_title, percent, significant_digits, split_title, spread
 
 if TYPE_CHECKING:
@@ -14,11 +15,11 @@ MOST_SHOWN = 10
 """Variants of a system that a terminal shows."""
 
 
-def ranked(variants: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+def ranked(variants: Sequence[VariantScores]) -> dict[str, list[VariantScores]]:
     """The variants in statistics.json by system, each list in falling order of validation accuracy."""
     return {
-        name: sorted((v for v in variants if v["system"] == name), key=lambda v: -v["validation_accuracy"])
-        for name in dict.fromkeys(variant["system"] for variant in variants)
+        name: sorted((v for v in variants if v.system == name), key=lambda v: -(v.validation_accuracy or 0.0))
+        for name in dict.fromkeys(variant.system for variant in variants)
     }
 
 
@@ -38,27 +39,31 @@ def header(splits: Sequence[str]) -> list[str]:
     return ["Variant", "Chosen", "Seeds", "Validation accuracy %", *scores, "Training s"]
 
 
-def cells(variant: Mapping[str, Any], splits: Sequence[str]) -> list[str]:
+def cells(variant: VariantScores, splits: Sequence[str]) -> list[str]:
     """A variant's cells, in the order of `header`."""
-    scores = [f"{score(variant[split], m)} ({bounds(variant[split], m, ' to ')})" for split in splits for m in MEASURES]
-    validation = spread(variant["validation_accuracy"], variant["validation_accuracy_std"])
-    chosen = CHOSEN if variant["chosen"] else ""
+    scores = [
+        f"{score(variant.splits[split], m)} ({bounds(variant.splits[split], m, ' to ')})"
+        for split in splits
+        for m in MEASURES
+    ]
+    validation = spread(variant.validation_accuracy, variant.validation_accuracy_std)
+    chosen = CHOSEN if variant.chosen else ""
     return [
-        variant["variant"], chosen, str(variant["seeds"]), validation, *scores, significant_digits(variant["seconds"])
+        variant.variant, chosen, str(variant.seeds), validation, *scores, significant_digits(variant.seconds)
     ]  # fmt: skip
 
 
-def score(of_split: Mapping[str, Any], measure: str) -> str:
+def score(of_split: Measured, measure: str) -> str:
     """A mean over seeds, ± their standard deviation."""
-    return spread(of_split[measure], of_split[f"{measure}_std"])
+    return spread(getattr(of_split, measure), getattr(of_split, f"{measure}_std"))
 
 
-def bounds(of_split: Mapping[str, Any], measure: str, between: str) -> str:
+def bounds(of_split: Measured, measure: str, between: str) -> str:
     """The two ends of an interval."""
-    return between.join(map(percent, of_split[f"{measure}_interval"]))
+    return between.join(map(percent, getattr(of_split, f"{measure}_interval")))
 
 
-def to_rich(name: str, variants: Sequence[Mapping[str, Any]], split: str) -> "Table":
+def to_rich(name: str, variants: Sequence[VariantScores], split: str) -> "Table":
     """The first variants of one system for a terminal of 80 columns, with the figures of one split."""
     from rich import box
     from rich.table import Table
@@ -68,14 +73,17 @@ def to_rich(name: str, variants: Sequence[Mapping[str, Any]], split: str) -> "Ta
     table.add_column("Variant", overflow="fold")
     for head in ("", "Valid.\nacc. %", f"{split_title(split).capitalize()}\nacc. %", "\nMCC×100"):
         table.add_column(head, justify="right", no_wrap=True)
-    shown = [variant for place, variant in enumerate(variants) if place < MOST_SHOWN or variant["chosen"]]
+    shown = [variant for place, variant in enumerate(variants) if place < MOST_SHOWN or variant.chosen]
     if len(shown) < len(variants):
         table.caption = f"{len(variants) - len(shown)} more in table.md"
     for variant in shown:
         table.add_row(
-            Text(variant["variant"].replace(",", ", ")),
-            CHOSEN if variant["chosen"] else "",
-            spread(variant["validation_accuracy"], variant["validation_accuracy_std"]).replace(" ", ""),
-            *(f"{score(variant[split], m)} ({bounds(variant[split], m, '…')})".replace(" ", "") for m in MEASURES),
+            Text(variant.variant.replace(",", ", ")),
+            CHOSEN if variant.chosen else "",
+            spread(variant.validation_accuracy, variant.validation_accuracy_std).replace(" ", ""),
+            *(
+                f"{score(variant.splits[split], m)} ({bounds(variant.splits[split], m, '…')})".replace(" ", "")
+                for m in MEASURES
+            ),
         )
     return table

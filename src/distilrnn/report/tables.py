@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from distilrnn.artifacts.costs import Costs
 from distilrnn.artifacts.layout import EXPORT_FILES
 from distilrnn.evaluation.records import Interval
 from distilrnn.params.splits import TRAIN, main_split
@@ -65,7 +65,7 @@ def claims(results: Results) -> ReportTable:
             _p(claim.p_mcc_holm),
             claim.verdict_mcc,
         ]
-        for claim in results.claims
+        for claim in results.statistics.claims
     ]
     header = [
         "Claim",
@@ -99,7 +99,7 @@ def cascades(results: Results) -> list[ReportTable]:
 
 def labels(results: Results) -> list[ReportTable]:
     """Each measure by the number of labelled sentences; none without a section labels."""
-    if not results.label_curves:
+    if not results.statistics.label_curves:
         return []
     return [
         ReportTable(report_labels.caption(measure), report_labels.header(results), report_labels.rows(results, measure))
@@ -128,18 +128,18 @@ def pools(results: Results) -> ReportTable:
                 )
             ),
         ]
-        for pool in results.pools
+        for pool in results.statistics.pools
     ]
     return ReportTable("Unlabelled sentences: what was left out, and what is left", [*header, "Too many", "Left"], rows)
 
 
 def pool_shares(results: Results) -> ReportTable:
     """The share of each class in every source, as the teachers see it, below that of train's labels."""
-    train = results.corpus["splits"][TRAIN]["classes"]
+    train = results.corpus.splits[TRAIN].classes
     rows = [["train", "labels", *(percent(count / sum(train)) for count in train)]]
     rows += [
         [pool.source, results.titles[judged.teacher], *(percent(judged.shares[name]) for name in results.classes)]
-        for pool in results.pools
+        for pool in results.statistics.pools
         for judged in pool.judged
     ]
     caption = "Share of each class, as the labels of train and the teachers have it (%)"
@@ -149,7 +149,7 @@ def pool_shares(results: Results) -> ReportTable:
 def pool_answers(results: Results) -> list[ReportTable]:
     """Some sentences of every source, and what the teachers say of them."""
     tables = []
-    for pool in results.pools:
+    for pool in results.statistics.pools:
         said = [[f"{one.answer} ({percent(one.probability, 0)} %)" for one in by.answers] for by in pool.judged]
         sentences = [one.sentence for one in pool.judged[0].answers]
         rows = [list(row) for row in zip(sentences, *said, strict=True)]
@@ -162,7 +162,7 @@ def disagreements(results: Results) -> list[ReportTable]:
     """The sentences on which each distilled system differs most from its teacher."""
     header = ["Sentence", "True class", "Student says", "Teacher says"]
     tables = []
-    for found in results.disagreements:
+    for found in results.statistics.disagreements:
         rows = [
             [
                 one.sentence,
@@ -213,8 +213,8 @@ def variants(comparison: Comparison) -> list[ReportTable]:
 def corpus(results: Results) -> ReportTable:
     """Sentences of each split and class."""
     rows = [
-        [split_title(split), str(counts["sentences"]), *map(str, counts["classes"])]
-        for split, counts in results.corpus["splits"].items()
+        [split_title(split), str(counts.sentences), *map(str, counts.classes)]
+        for split, counts in results.corpus.splits.items()
     ]
     return ReportTable("Sentences of the corpus", ["Split", "Sentences", *results.classes], rows)
 
@@ -224,17 +224,19 @@ def seeds(results: Results) -> ReportTable:
     rows = []
     for system in results.systems:
         for seed in system.seeds:
-            run = results.details[system.name]["seeds"][str(seed)]
-            scores = [run[split][measure] for split in results.splits for measure in ("accuracy", "mcc")]
+            run = results.details[system.name].seeds[str(seed)]
+            scores = [
+                score for split in results.splits for score in (run.splits[split].accuracy, run.splits[split].mcc)
+            ]
             rows.append(
                 [
                     system.title,
                     str(seed),
-                    str(run["best_epoch"] or NOTHING),
-                    percent(run["train_accuracy"], 2),
-                    percent(run["validation_accuracy"], 2),
+                    str(run.best_epoch or NOTHING),
+                    percent(run.train_accuracy, 2),
+                    percent(run.validation_accuracy, 2),
                     *(percent(score, 2) for score in scores),
-                    significant_digits(run["seconds"]),
+                    significant_digits(run.seconds),
                 ]
             )
     header = ["System", "Seed", "Best epoch", "Training accuracy %", "Validation accuracy %"]
@@ -249,12 +251,11 @@ def _titles(results: Results) -> list[str]:
 def sources(results: Results, split: str) -> ReportTable:
     """Accuracy by source, mean over seeds, hardest source first."""
     by_system = {
-        results.titles[name]: [run[split]["by_source"] for run in details["seeds"].values()]
-        for name, details in results.details.items()
+        results.titles[name]: [run.by_source for run in details.on(split)] for name, details in results.details.items()
     }
-    counts = {source: found["n"] for source, found in next(iter(by_system.values()))[0].items()}
+    counts = {source: found.n for source, found in next(iter(by_system.values()))[0].items()}
     accuracy = {
-        source: [sum(run[source]["accuracy"] for run in runs) / len(runs) for runs in by_system.values()]
+        source: [sum(run[source].accuracy for run in runs) / len(runs) for runs in by_system.values()]
         for source in counts
     }
     trained = slice(1, None)  # the majority class comes first, and finds nothing hard
@@ -264,7 +265,7 @@ def sources(results: Results, split: str) -> ReportTable:
         left_out = len(order) - MOST_SOURCES
         order = order[: MOST_SOURCES // 2] + order[-MOST_SOURCES // 2 :]
         caption += f" ({left_out} sources between the hardest and the easiest {MOST_SOURCES // 2} left out)"
-    rows = [
+    rows: list[list[str | Cell]] = [
         [source or "(none)", str(counts[source]), *(Cell(percent(value), value**2) for value in accuracy[source])]
         for source in order
     ]
@@ -275,11 +276,11 @@ def confusion(results: Results) -> list[ReportTable]:
     """True against predicted classes, counts added over the seeds, by system and split."""
     tables = []
     for system in results.systems:
-        runs = list(results.details[system.name]["seeds"].values())
         for split in results.splits:
+            runs = results.details[system.name].on(split)
             added = [
                 [sum(cell) for cell in zip(*row, strict=True)]
-                for row in zip(*(run[split]["confusion"] for run in runs), strict=True)
+                for row in zip(*(run.confusion for run in runs), strict=True)
             ]
             rows = [[f"true {name}", *map(str, row)] for name, row in zip(results.classes, added, strict=True)]
             seeds = "one seed" if len(runs) == 1 else f"{len(runs)} seeds added"
@@ -292,8 +293,8 @@ def quality(results: Results, split: str) -> ReportTable:
     """What accuracy does not show, means over seeds."""
     rows = []
     for name, details in results.details.items():
-        values, runs = details["mean"][split], list(details["seeds"].values())
-        f1 = [percent(sum(run[split]["f1"][label] for run in runs) / len(runs)) for label in results.classes]
+        values, runs = details.mean[split], details.on(split)
+        f1 = [percent(sum(run.f1[label] for run in runs) / len(runs)) for label in results.classes]
         shares = [percent(values[measure]) for measure in ("balanced_accuracy", "roc_auc", "ece")]
         rows.append([results.titles[name], shares[0], *f1, *shares[1:], percent(values["brier"])])
     header = ["System", "Balanced accuracy %", *(f"F1 × 100, {label}" for label in results.classes)]
@@ -307,12 +308,12 @@ def fidelity(results: Results) -> ReportTable:
     for system in results.systems:
         if not system.is_distilled:
             continue
-        runs = list(results.details[system.name]["seeds"].values())
         row = [system.title]
         for split in results.splits:
-            found = [run[split]["fidelity"] for run in runs]
-            row.append(percent(sum(one["agreement"] for one in found) / len(found)))
-            row.append(f"{sum(one['kl'] for one in found) / len(found):.3f}")
+            runs = results.details[system.name].on(split)
+            found = [run.fidelity for run in runs if run.fidelity is not None]
+            row.append(percent(sum(one.agreement for one in found) / len(found)))
+            row.append(f"{sum(one.kl for one in found) / len(found):.3f}")
         rows.append(row)
     header = ["System"]
     header += [head for title in _titles(results) for head in (f"{title} agreement %", "KL, nats")]
@@ -323,16 +324,16 @@ def costs(results: Results) -> ReportTable:
     """Sizes and times."""
     rows = []
     for name in (system.name for system in results.systems):
-        details, costs = results.details[name], results.costs.get(name, {})
+        parameters, costs = results.details[name].parameters, results.costs.get(name)
         rows.append(
             [
                 results.titles[name],
-                f"{details['parameters']['total']:,}",
-                f"{details['parameters']['trainable']:,}",
-                si_count(costs.get("checkpoint_bytes"), "B"),
-                significant_digits(costs.get("seconds_training")),
-                significant_digits(costs.get("milliseconds_single")),
-                significant_digits(costs.get("sentences_per_second")),
+                f"{parameters['total']:,}",
+                f"{parameters['trainable']:,}",
+                si_count(costs.checkpoint_bytes if costs else None, "B"),
+                significant_digits(costs.seconds_training if costs else None),
+                significant_digits(costs.milliseconds_single if costs else None),
+                significant_digits(costs.sentences_per_second if costs else None),
             ]
         )
     header = ["System", "Parameters", "Trained", "Checkpoint", "Training s", "ms per sentence", "Sentences/s"]
@@ -361,8 +362,7 @@ def exports(results: Results) -> ReportTable:
     return ReportTable("Each student as ONNX, first seed", header, rows)
 
 
-def machines(costs: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def machines(costs: Mapping[str, Costs]) -> list[str]:
     """The machines that the times were measured on, each once, in words."""
-    machines = [cost["machine"] for cost in costs.values() if cost.get("machine")]
-    said = [", ".join(f"{key} {value}" for key, value in sorted(machine.items())) for machine in machines]
+    said = [", ".join(f"{key} {value}" for key, value in sorted(one.machine.items())) for one in costs.values()]
     return list(dict.fromkeys(said))

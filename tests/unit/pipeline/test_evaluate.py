@@ -164,7 +164,7 @@ def test_every_file_is_written_and_means_what_it_says(tmp_path, classes):
     params, labels = write_experiment(tmp_path, classes)
     metrics, statistics = evaluate_experiment(params)
     assert read_json(tmp_path / "metrics.json") == metrics
-    assert read_json(tmp_path / "statistics.json") == statistics
+    assert read_json(tmp_path / "statistics.json") == statistics.model_dump(mode="json")
     names = ["majority", "lora-tiny", "distilrnn-tiny", "distillinear-tiny", "rnn", "linear"]
     assert list(metrics) == names
     assert {path.stem for path in (tmp_path / "metrics").iterdir()} == set(names)
@@ -239,8 +239,8 @@ def test_fidelity_is_to_the_students_own_teacher_seed(folder):
 
 def test_the_claims_are_teacher_over_distilled_over_baseline_on_each_split(folder):
     _, statistics = evaluate_experiment(folder / "params.json")
-    assert (statistics["confidence"], statistics["resamples"]) == (0.95, 500)
-    found = [(c["better"], c["worse"], c["split"]) for c in statistics["claims"]]
+    assert (statistics.confidence, statistics.resamples) == (0.95, 500)
+    found = [(c.better, c.worse, c.split) for c in statistics.claims]
     assert found == [
         ("lora-tiny", "distilrnn-tiny", "in_domain_dev"),
         ("lora-tiny", "distilrnn-tiny", "out_of_domain_dev"),
@@ -253,14 +253,14 @@ def test_the_claims_are_teacher_over_distilled_over_baseline_on_each_split(folde
         ("distilrnn-tiny", "majority", "in_domain_dev"),
         ("distilrnn-tiny", "majority", "out_of_domain_dev"),
     ]
-    assert [c["family"] for c in statistics["claims"]] == ["order"] * 4 + ["control"] * 6
-    assert statistics["claims"][0]["verdict"] == "holds"
-    first = statistics["claims"][0]["mcnemar"]["by_seed"]
-    assert [(test["better"], test["worse"]) for test in first] == [(2, 0), (3, 1), (2, 5)]
-    third = statistics["claims"][2]["mcnemar"]["by_seed"]
-    assert [(test["better"], test["worse"]) for test in third] == [(0, 0), (1, 1), (5, 5)]
-    for claim in statistics["claims"]:
-        assert claim["p_holm"] >= claim["p"]
+    assert [c.family for c in statistics.claims] == ["order"] * 4 + ["control"] * 6
+    assert statistics.claims[0].verdict == "holds"
+    first = statistics.claims[0].mcnemar.by_seed
+    assert [(test.better, test.worse) for test in first] == [(2, 0), (3, 1), (2, 5)]
+    third = statistics.claims[2].mcnemar.by_seed
+    assert [(test.better, test.worse) for test in third] == [(0, 0), (1, 1), (5, 5)]
+    for claim in statistics.claims:
+        assert claim.p_holm >= claim.p
 
 
 def test_every_student_is_compared_with_every_teacher():

@@ -28,12 +28,12 @@ def test_sizes_and_seconds_are_those_of_the_files(tiny, kind):
     files = [folder / "student.safetensors"]
     if kind == "teacher":
         files = [tiny.adapter, tiny.base / "model.safetensors"]
-    assert found["checkpoint_bytes"] == sum(file.stat().st_size for file in files)
-    assert found["seconds_training"] == run["seconds"]
-    assert found["parameters"] == run["parameters"]["total"]
-    assert found["milliseconds_single"] > 0
-    assert found["sentences_per_second"] > 0
-    assert found["machine"]["threads"] == 1
+    assert found.checkpoint_bytes == sum(file.stat().st_size for file in files)
+    assert found.seconds_training == run["seconds"]
+    assert found.parameters == run["parameters"]["total"]
+    assert found.milliseconds_single > 0
+    assert found.sentences_per_second > 0
+    assert found.machine["threads"] == 1
 
 
 def test_training_seconds_are_the_mean_over_seeds(tiny, tmp_path):
@@ -44,7 +44,7 @@ def test_training_seconds_are_the_mean_over_seeds(tiny, tmp_path):
         run = json.loads((folder / "run.json").read_text())
         (folder / "run.json").write_text(json.dumps(run | {"seconds": seconds}))
     system = System("rnn", "baseline", None, "rnn", (0, 1))
-    assert measure_system(tmp_path, system, ["The cat sleeps."] * 10, PARAMS)["seconds_training"] == 2.5
+    assert measure_system(tmp_path, system, ["The cat sleeps."] * 10, PARAMS).seconds_training == 2.5
 
 
 def test_speeds_are_a_median_and_a_rate(monkeypatch):

@@ -59,12 +59,12 @@ def test_numbers_are_those_of_the_files(five):
             assert accuracy.mean == five.metrics[row.system][split]["accuracy"]
             assert accuracy.std == five.metrics[row.system][split]["accuracy_std"]
             assert mcc.mean == five.metrics[row.system][split]["mcc"]
-            n = five.corpus["splits"][split]["sentences"]
+            n = five.corpus.splits[split].sentences
             assert accuracy.interval == pytest.approx(proportion_confint(accuracy.mean * n, n, method="wilson"))
             if row.kind != "majority":
-                assert list(mcc.interval) == five.details[row.system]["mcc_interval"][split]
-                assert row.milliseconds == five.costs[row.system]["milliseconds_single"]
-                assert row.checkpoint_bytes == five.costs[row.system]["checkpoint_bytes"]
+                assert mcc.interval == five.details[row.system].mcc_interval[split]
+                assert row.milliseconds == five.costs[row.system].milliseconds_single
+                assert row.checkpoint_bytes == five.costs[row.system].checkpoint_bytes
 
 
 def test_one_seed_has_the_interval_of_its_run_and_no_deviation(tmp_path):
@@ -72,7 +72,7 @@ def test_one_seed_has_the_interval_of_its_run_and_no_deviation(tmp_path):
     comparison = compare(results)
     row = next(row for row in comparison.rows if row.system == "rnn")
     score = row.scores["in_domain_dev"]["accuracy"]
-    assert score.interval == pytest.approx(results.details["rnn"]["seeds"]["3"]["in_domain_dev"]["accuracy_interval"])
+    assert score.interval == pytest.approx(results.details["rnn"].seeds["3"].splits["in_domain_dev"].accuracy_interval)
     assert score.std is None
     table = to_markdown(comparison).partition("\n\n")[0]
     assert "±" not in table
@@ -120,13 +120,13 @@ def test_json_holds_unrounded_numbers(five):
     rnn = next(row for row in written["rows"] if row["system"] == "rnn")
     assert rnn["scores"]["out_of_domain_dev"]["mcc"]["mean"] == five.metrics["rnn"]["out_of_domain_dev"]["mcc"]
     assert rnn["scores"]["in_domain_dev"]["accuracy"]["seeds"] == [
-        run["in_domain_dev"]["accuracy"] for run in five.details["rnn"]["seeds"].values()
+        run.accuracy for run in five.details["rnn"].on("in_domain_dev")
     ]
 
 
 def test_verdict_sentences_stand_below_every_form_of_the_table(five):
     comparison = compare(five)
-    assert len(comparison.sentences) == len(five.claims) == 2 * (2 * 2 + 2 * 3)
+    assert len(comparison.sentences) == len(five.statistics.claims) == 2 * (2 * 2 + 2 * 3)
     assert all(f"- {sentence}\n" in to_markdown(comparison) for sentence in comparison.sentences)
     printed = " ".join(" ".join(lines_of(comparison)).split())
     assert all(sentence in printed for sentence in comparison.sentences)

@@ -8,6 +8,7 @@ from matplotlib.image import imread
 from matplotlib.text import Text
 
 from distilrnn.artifacts.curves import read_curve
+from distilrnn.evaluation.system_metrics import ReliabilityBin
 from distilrnn.report.comparison import compare
 from distilrnn.report.figures import all_figures
 from distilrnn.report.results import pooled_reliability, read_results
@@ -112,7 +113,7 @@ def test_curves_show_mean_band_best_epochs_and_majority(drawn):
         mean = next(line for label, line in lines.items() if label.startswith("validation"))
         np.testing.assert_allclose(mean.get_ydata(), values.mean(axis=0))
         stars = next(line for label, line in lines.items() if label.startswith("best epoch"))
-        best = [run["best_epoch"] for run in results.details["rnn"]["seeds"].values()]
+        best = [run.best_epoch for run in results.details["rnn"].runs]
         assert list(stars.get_xdata()) == best
         np.testing.assert_allclose(stars.get_ydata(), [row[epoch - 1] for row, epoch in zip(values, best, strict=True)])
         if len(curves) > 1:
@@ -122,7 +123,7 @@ def test_curves_show_mean_band_best_epochs_and_majority(drawn):
         else:
             assert not axes.collections
     majority = next(line for line in accuracy.lines if line.get_label() == "majority class")
-    train = results.corpus["splits"]["in_domain_train"]["classes"]
+    train = results.corpus.splits["in_domain_train"].classes
     assert majority.get_ydata()[0] == pytest.approx(100 * max(train) / sum(train))
 
 
@@ -136,7 +137,8 @@ def test_one_epoch_is_still_a_visible_point(tmp_path):
     results = read_results(write_experiment(tmp_path, make_experiment(seeds=(0,))))
     short = {name: curve[:1] for name, curve in results.curves["rnn"][0].items()}
     results.curves["rnn"][0] = short
-    results.details["rnn"]["seeds"]["0"]["best_epoch"] = 1
+    runs = results.details["rnn"].seeds
+    runs["0"] = runs["0"].model_copy(update={"best_epoch": 1})
     figure = all_figures(results, compare(results))["curves-rnn"]
     line = next(line for line in figure.axes[0].lines if line.get_label().startswith("validation"))
     assert len(line.get_xdata()) == 1
@@ -157,12 +159,10 @@ def test_systems_differ_in_black_and_white(drawn):
 
 def test_reliability_pools_the_sentences_of_the_seeds():
     def bins(n, confidence, accuracy):
-        return {"in_domain_dev": {"reliability": [
-            {"n": 0, "confidence": None, "accuracy": None},
-            {"n": n, "confidence": confidence, "accuracy": accuracy},
-        ]}}  # fmt: skip
+        empty = ReliabilityBin(lower=0, upper=0.5, n=0, confidence=None, accuracy=None)
+        return [empty, ReliabilityBin(lower=0.5, upper=1, n=n, confidence=confidence, accuracy=accuracy)]
 
-    pooled = pooled_reliability({"seeds": {"0": bins(10, 0.8, 0.5), "1": bins(30, 0.6, 0.9)}}, "in_domain_dev")
+    pooled = pooled_reliability([bins(10, 0.8, 0.5), bins(30, 0.6, 0.9)])
     assert pooled["n"].tolist() == [0, 40]
     assert pooled["confidence"][1] == pytest.approx((10 * 0.8 + 30 * 0.6) / 40)
     assert pooled["accuracy"][1] == pytest.approx((10 * 0.5 + 30 * 0.9) / 40)

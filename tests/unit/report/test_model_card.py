@@ -41,7 +41,7 @@ def test_metrics_are_the_tables(results, card):
 def test_data_training_costs_and_exports_are_the_runs(results, card):
     data = {row[0]: row[1] for row in rows(card, "Data")}
     assert data["in-domain dev"] == str(SIZES["in_domain_dev"])
-    assert f"`{results.corpus['hash']}`" in card
+    assert f"`{results.corpus.hash}`" in card
     names = [system.title for system in results.systems]
     for section in ("Training", "Costs"):
         assert [row[0] for row in rows(card, section)[1:]] == names
@@ -49,7 +49,7 @@ def test_data_training_costs_and_exports_are_the_runs(results, card):
     assert trained["Teacher gpt2 (LoRA)"][1] == "models/gpt2, lora, rank 4 on all-linear"
     assert "on the probabilities of gpt2" in trained["RNN distilled from gpt2"][1]
     assert trained["RNN on labels"][3] == "0, 1, 2, 3, 4"
-    best = [run["best_epoch"] for run in results.details["rnn"]["seeds"].values()]
+    best = [run.best_epoch for run in results.details["rnn"].runs]
     assert trained["RNN on labels"][4] == ", ".join(map(str, best))
     exports = {row[0]: row for row in rows(card, "As ONNX")[1:]}
     assert list(exports) == [system.title for system in results.systems if system.student]
@@ -78,11 +78,8 @@ def test_limits_say_who_is_not_above_the_majority_class(results):
 
 
 def test_the_hardest_sources_are_named(results, card):
-    runs = list(results.details["rnn"]["seeds"].values())
-    means = {
-        source: sum(run["in_domain_dev"]["by_source"][source]["accuracy"] for run in runs) / len(runs)
-        for source in runs[0]["in_domain_dev"]["by_source"]
-    }
+    runs = results.details["rnn"].on("in_domain_dev")
+    means = {source: sum(run.by_source[source].accuracy for run in runs) / len(runs) for source in runs[0].by_source}
     said = next(row[2] for row in rows(card, "Where they fail") if row[:2] == ["RNN on labels", "in-domain dev"])
     found = sorted(means, key=means.get)[:3]
     assert all(source in said for source in found if source != HOSTILE)

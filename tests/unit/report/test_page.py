@@ -131,7 +131,7 @@ def test_hostile_class_names_and_four_classes(tmp_path):
     assert "b" not in {tag for tag, _ in page.tags}
     confusion = page.tables["RNN on labels, in-domain dev (one seed)"]
     assert confusion[0] == ["", *(f"predicted {name}" for name in classes)]
-    counts = read_results(tmp_path / "params.json").details["rnn"]["seeds"]["0"]["in_domain_dev"]["confusion"]
+    counts = read_results(tmp_path / "params.json").details["rnn"].seeds["0"].splits["in_domain_dev"].confusion
     assert [row[1:] for row in confusion[1:]] == [[str(cell) for cell in row] for row in counts]
 
 
@@ -144,9 +144,9 @@ def test_numbers_of_the_page_are_those_of_the_files(written, page):
     runs = page.tables["Every run (training and validation accuracy at the best epoch)"][1:]
     assert len(runs) == 2 + 2 + 5 + 5 + 2 + 2 + 5 + 1
     assert runs[-1][:3] == ["Linear on labels", "0", "–"]
-    last = results.details["rnn"]["seeds"]["4"]
-    assert runs[-2][:3] == ["RNN on labels", "4", str(last["best_epoch"])]
-    assert runs[-2][5] == f"{100 * last['in_domain_dev']['accuracy']:.2f}"
+    last = results.details["rnn"].seeds["4"]
+    assert runs[-2][:3] == ["RNN on labels", "4", str(last.best_epoch)]
+    assert runs[-2][5] == f"{100 * last.splits['in_domain_dev'].accuracy:.2f}"
     added = page.tables["RNN on labels, in-domain dev (5 seeds added)"][1:]
     assert sum(int(cell) for row in added for cell in row[1:]) == 5 * 527
 
@@ -208,8 +208,8 @@ def test_a_long_table_of_sources_shows_its_two_ends(tmp_path):
     sheet = sources_sheet(results, "in_domain_dev")
     assert len(sheet.rows) == MOST_SOURCES
     assert "6 sources between" in sheet.caption
-    trained = [results.details[system.name]["seeds"]["0"]["in_domain_dev"]["by_source"] for system in results.systems]
-    means = [sum(by_source[row[0]]["accuracy"] for by_source in trained) for row in sheet.rows]
+    trained = [results.details[system.name].seeds["0"].splits["in_domain_dev"].by_source for system in results.systems]
+    means = [sum(by_source[row[0]].accuracy for by_source in trained) for row in sheet.rows]
     assert means == sorted(means)
 
 
@@ -307,8 +307,10 @@ def test_cascades_and_disagreements_are_those_of_the_files(written):
     results = read_results(written)
     page = Page((written.parent / "report.html").read_text(encoding="utf-8"))
     rows = page.tables["RNN distilled from gpt2, handing on to Teacher gpt2 (LoRA)"][1:]
-    cascade = next(c for c in results.cascades if c.student == "distilrnn-gpt2" and c.split == "in_domain_dev")
-    own, teacher = (results.costs[name]["milliseconds_single"] for name in ("distilrnn-gpt2", "lora-gpt2"))
+    cascade = next(
+        c for c in results.statistics.cascades if c.student == "distilrnn-gpt2" and c.split == "in_domain_dev"
+    )
+    own, teacher = (results.costs[name].milliseconds_single for name in ("distilrnn-gpt2", "lora-gpt2"))
     by_share = {row[0].split(" %")[0]: row for row in rows}
     half = next(point for point in cascade.points if point.share == 0.5)
     assert by_share["50"][1:3] == [f"{100 * half.handed_on:.1f}", f"{100 * half.accuracy:.1f} ± 1.0"]
