@@ -119,7 +119,7 @@ def test_the_order_of_sentences_does_not_matter(case, random):
     one = evaluate(logits, labels, sources, names)
     other = evaluate(logits[order], labels[order], [sources[i] for i in order], names)
     for name in ("accuracy", "mcc", "balanced_accuracy", "roc_auc", "ece", "brier", "log_loss"):
-        assert other[name] == pytest.approx(one[name])
+        assert other.scalar(name) == pytest.approx(one.scalar(name))
     assert other.confusion == one.confusion
     assert other.by_source == one.by_source
     low, high = one.accuracy_interval
