@@ -35,7 +35,7 @@ def with_torch(path: str, threads: int, sentences: Sequence[str]) -> Ask:  # noq
 
     torch.set_num_threads(threads)
     student, text, header = load_student(Path(path))
-    return _classifier(Tokenizer.from_str(text.decode()), as_model(student), header["pad_id"])
+    return _classifier(Tokenizer.from_str(text.decode()), as_model(student), header.pad_id)
 
 
 def _classifier(tokenizer: Any, model: Any, pad_id: int) -> Ask:

@@ -71,8 +71,8 @@ def write_sentences(path: Path, examples: list[Example], count: int) -> None:
 def write_pool_logits(folder: Path, pool: Path, tokens: Path) -> None:
     """Random logits of all sentences of a pool, as a single shard."""
     record, summary = read_pool(pool), read_summary(tokens)
-    header = {"pool_hash": record.hash, "first_row": 0, "classes": summary["classes"]}
-    shape = record.counts.sentences, len(summary["classes"])
+    header = {"pool_hash": record.hash, "first_row": 0, "classes": summary.classes}
+    shape = record.counts.sentences, len(summary.classes)
     random = np.random.default_rng(0)
     shard = folder / shard_name(1, 1) / FILE
     with streamed_tensors(shard, "transfer-logits", {"logits": (np.dtype(np.float32), shape)}, header) as arrays:

@@ -17,8 +17,9 @@ from distilrnn.data.corpus import Example
 from distilrnn.data.tokenizer import learn_words
 from distilrnn.export.students import FP32, INT8, export_student, write_export
 from distilrnn.models.checkpoints import save_student
-from distilrnn.models.linear import Features, LinearClassifier, fit_weights, save_linear
+from distilrnn.models.linear import Features, LinearClassifier, LinearHeader, fit_weights, save_linear
 from distilrnn.models.student import Student
+from distilrnn.models.student_header import StudentHeader
 from distilrnn.params.linear import LinearParams
 
 VOCABULARY = 30_000
@@ -65,14 +66,17 @@ def make_students(folder: Path, texts: list[str]) -> dict[str, Path]:
     tokenizer = learn_words(iter([*texts, *made_up]), VOCABULARY, 1, True)
     seen = np.unique([0, 1, *(token for encoding in tokenizer.encode_batch_fast(texts) for token in encoding.ids)])
     for name, model in STUDENTS.items():
-        header = {
-            "classes": ["no", "yes"],
-            "model": model.model_dump(mode="json"),
-            "seed": 0,
-            "vocabulary": VOCABULARY,
-            "max_length": None,
-            "pad_id": 0,
-        }
+        header = StudentHeader(
+            classes=["no", "yes"],
+            model=model,
+            seed=0,
+            vocabulary=VOCABULARY,
+            max_length=None,
+            pad_id=0,
+            corpus_hash="",
+            tokenizer_hash="",
+            training={},
+        )
         checkpoint = folder / name / CHECKPOINT
         save_student(checkpoint, Student(seen, 2, model, 0), seen, tokenizer.to_str().encode(), header)
         exported = export_student(checkpoint, seen, int8=True)
@@ -84,7 +88,7 @@ def make_linear(path: Path, texts: list[str], labels: np.ndarray) -> Path:
     """TF-IDF and logistic regression, as the rule linear makes it."""
     features = Features.fitted(texts, LinearParams())
     weights, bias = fit_weights(features.of(texts), labels, 1.0)
-    save_linear(path, LinearClassifier(["no", "yes"], features, weights, bias), {})
+    save_linear(path, LinearClassifier(["no", "yes"], features, weights, bias), LinearHeader())
     return path
 
 

@@ -10,7 +10,7 @@ from torch import nn
 from benchmarks import textbook
 from benchmarks.apart import Apart
 from benchmarks.data import Data
-from benchmarks.ours import our_fit, our_student, our_teacher
+from benchmarks.ours import dataset, our_fit, our_student, our_teacher
 from benchmarks.sizes import Sizes
 from benchmarks.timing import interleaved, spread
 from distilrnn.models.kernels import KERNELS, VARIABLE
@@ -66,7 +66,7 @@ class Steps:
         count = self.sizes.kernel_sentences if self.kind == "teacher" else 8 * self.sizes.kernel_sentences
         part = self.data.batches(count, textbook.BATCH, number)
         started = time.process_time()
-        our_fit(model, part, label_objective(), 1, self.device, max_tokens=self.max_tokens)
+        our_fit(model, dataset(part), label_objective(), 1, self.device, max_tokens=self.max_tokens)
         return time.process_time() - started
 
 

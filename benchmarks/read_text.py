@@ -24,6 +24,7 @@ from distilrnn.inference import MAX_TOKENS
 from distilrnn.models.checkpoints import save_student
 from distilrnn.models.numpy_student import load_numpy_student
 from distilrnn.models.student import Student
+from distilrnn.models.student_header import StudentHeader
 from distilrnn.models.teacher import Teacher, place, tune
 from distilrnn.params.common import TrainingParams
 from distilrnn.params.student import StudentModelParams
@@ -91,7 +92,17 @@ def of_student(work: str, data: EncodedDataset, device: Device) -> Callable[[], 
     student = Student(np.arange(VOCABULARY), 2, params, 0)
     if work == "student":
         return lambda: trained(student, data, device, None)
-    header = {"classes": ["no", "yes"], "model": params.model_dump(mode="json"), "seed": 0, "vocabulary": VOCABULARY}
+    header = StudentHeader(
+        classes=["no", "yes"],
+        model=params,
+        seed=0,
+        vocabulary=VOCABULARY,
+        max_length=None,
+        pad_id=0,
+        corpus_hash="",
+        tokenizer_hash="",
+        training={},
+    )
     with TemporaryDirectory() as folder:
         save_student(Path(folder) / "student.safetensors", student, np.arange(VOCABULARY), b"{}", header)
         asked, _, _ = load_numpy_student(Path(folder) / "student.safetensors")

@@ -63,14 +63,14 @@ def test_it_answers_as_torch_does(installed, tiny, tmp_path):
     rows = [json.loads(line)["probabilities"] for line in done.stdout.splitlines()]
 
     student, text, header = load_student(checkpoint)
-    student = student.with_token_ids(np.arange(header["vocabulary"]), header["seed"]).eval()
+    student = student.with_token_ids(np.arange(header.vocabulary), header.seed).eval()
     encodings = Tokenizer.from_str(text.decode()).encode_batch(SENTENCES)
     wanted = []
     for encoding in encodings:
         with torch.no_grad():
             logits = student(torch.tensor([encoding.ids]), torch.tensor([len(encoding.ids)]))
         wanted.append(torch.softmax(logits, 1)[0].tolist())
-    assert [list(row) for row in rows] == [header["classes"]] * len(SENTENCES)
+    assert [list(row) for row in rows] == [header.classes] * len(SENTENCES)
     np.testing.assert_allclose([list(row.values()) for row in rows], wanted, rtol=0, atol=1e-5)
 
 

@@ -150,14 +150,14 @@ def test_a_tuned_decision_is_saved_and_used_everywhere(tiny, tmp_path):
     selection = SELECTION.model_copy(update={"threshold": "tuned"})
     plain = train_linear(tiny.corpus, tmp_path / "plain", PARAMS, SELECTION)
     tuned = train_linear(tiny.corpus, tmp_path / "tuned", PARAMS, selection)
-    assert "threshold" not in plain
-    assert tuned["threshold"]["before"] == pytest.approx(plain["validation_at_best"]["mcc"])
-    assert tuned["threshold"]["after"] == pytest.approx(tuned["validation_at_best"]["mcc"])
-    assert tuned["threshold"]["after"] > tuned["threshold"]["before"]
+    assert plain.threshold is None
+    assert tuned.threshold["before"] == pytest.approx(plain.validation_at_best.mcc)
+    assert tuned.threshold["after"] == pytest.approx(tuned.validation_at_best.mcc)
+    assert tuned.threshold["after"] > tuned.threshold["before"]
     classifiers = [load_predictor(tmp_path / name / "linear.safetensors") for name in ("plain", "tuned")]
     sentences = [example.sentence for example in read_split(tiny.corpus / f"{DEV}.tsv")]
     before, after = (classifier.logits(sentences) for classifier in classifiers)
-    np.testing.assert_allclose(after - before, np.tile(tuned["threshold"]["biases"], (len(sentences), 1)), atol=1e-5)
+    np.testing.assert_allclose(after - before, np.tile(tuned.threshold["biases"], (len(sentences), 1)), atol=1e-5)
     summary = read_summary(tiny.corpus)
-    written, _ = load_logits(tmp_path / "tuned" / "logits.safetensors", summary["hash"], summary["classes"], {DEV: 40})
+    written, _ = load_logits(tmp_path / "tuned" / "logits.safetensors", summary.hash, summary.classes, {DEV: 40})
     np.testing.assert_array_equal(written[DEV], after)

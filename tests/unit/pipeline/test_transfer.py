@@ -445,8 +445,11 @@ def test_a_student_of_a_pool_stopped_between_two_validations_ends_with_the_same_
 
 def test_a_student_of_a_pool_has_a_tuned_decision_too(tiny, pools, tmp_path):
     selection = SELECTION.model_copy(update={"threshold": "tuned"})
-    rest = (0, 1, MODEL, STUDYING, selection, DistilParams())
-    train_student(tiny.tokens, [tiny.logits], tmp_path / "out", *rest, transfer=inputs(pools, "more"))
+    transfer = inputs(pools, "more")
+    job = StudentJob(
+        tiny.tokens, MODEL, STUDYING, selection, DistilParams(), [tiny.logits], transfer=transfer, threads=1
+    )
+    train_student(job, tmp_path / "out")
     threshold = read_json(tmp_path / "out" / "run.json")["threshold"]
     assert threshold["after"] >= threshold["before"]
     arrays = load_arrays(tmp_path / "out" / FILE, "logits")[0]
