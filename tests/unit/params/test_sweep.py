@@ -9,8 +9,10 @@ import pytest
 
 from distilrnn.artifacts import layout
 from distilrnn.artifacts.files import read_json, write_json
+from distilrnn.artifacts.runs import PointScores
 from distilrnn.errors import InputError
 from distilrnn.evaluation.selection import compared_systems, select_variants
+from distilrnn.evaluation.system_metrics import VariantScores
 from distilrnn.orchestration import stages
 from distilrnn.params.experiment import Experiment, validate_experiment
 from distilrnn.params.splits import SPLITS
@@ -20,6 +22,7 @@ from distilrnn.report.comparison import compare
 from distilrnn.report.render import to_markdown
 from distilrnn.report.results import read_results
 from report_inputs import make_experiment, write_experiment
+from runs import write_run
 
 VALUES = {
     "experiment": "sweep",
@@ -156,8 +159,8 @@ def test_what_was_trained_is_read_for_the_choice(tmp_path):
     made = experiment(student={"distil": {"temperature": [1, 2, 4]}})
     for system, seed in layout.runs(made):
         accuracy = 0.9 if system.variant == "temperature=2" else 0.2 + 0.5 * seed
-        run = {"validation_at_best": {"mcc": accuracy}}
-        write_json(layout.checkpoint_folder(tmp_path, system, seed) / "run.json", run)
+        best = PointScores(accuracy=0.5, mcc=accuracy)
+        write_run(layout.checkpoint_folder(tmp_path, system, seed), validation_at_best=best)
     assert [system.label for system in compared_systems(made, tmp_path)] == [
         "lora-tiny",
         "distilrnn-tiny/temperature=2",
@@ -199,7 +202,8 @@ def test_the_table_ranks_the_variants_by_validation(tmp_path):
 def test_a_terminal_shows_the_first_variants_and_the_chosen_one():
     from rich.console import Console
 
-    many = [_variant(f"temperature={t}", 0.9 - t / 100, chosen=t == 14) for t in range(15)]
+    found = (_variant(f"temperature={t}", 0.9 - t / 100, chosen=t == 14) for t in range(15))
+    many = [VariantScores.model_validate(one) for one in found]
     console = Console(width=80, record=True, file=StringIO())
     console.print(ranking.to_rich("distilrnn-gpt2", many, SPLITS[1]))
     text = console.export_text()
@@ -298,8 +302,8 @@ def test_the_comparison_is_of_all_labels_and_each_number_has_its_own_choice(tmp_
     for system, seed in layout.runs(made):
         good = {None: {"2": 0.9, "4": 0.8}, 30: {"2": 0.7, "4": 0.75}, 10: {"2": 0.99, "4": 0.98}}[system.labels]
         value = good[system.teacher.partition("rank=")[2][0]] if system.teacher else 0.5
-        found = dict.fromkeys(("accuracy", "mcc", "macro_f1", "loss"), value)
-        write_json(layout.checkpoint_folder(tmp_path, system, seed) / "run.json", {"validation_at_best": found})
+        best = PointScores(accuracy=value, mcc=value, macro_f1=value, loss=value)
+        write_run(layout.checkpoint_folder(tmp_path, system, seed), validation_at_best=best)
     chosen = {number: compared_systems(made, tmp_path, number) for number in (None, 30, 10)}
     assert {number: systems[0].teacher for number, systems in chosen.items()} == {
         None: "tiny/rank=2", 30: "tiny/rank=4,labels=30", 10: "tiny/rank=2,labels=10"

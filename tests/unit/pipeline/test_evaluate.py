@@ -23,6 +23,7 @@ from distilrnn.params.experiment import validate_experiment
 from distilrnn.params.splits import HELD_OUT
 from distilrnn.pipeline.evaluate import evaluate_experiment, hypotheses, mean_curve
 from paths import REPOSITORY
+from runs import write_run
 
 SCRIPT = REPOSITORY / "workflow" / "scripts" / "evaluate.py"
 SIZES = {"in_domain_train": 60, "in_domain_dev": 80, "out_of_domain_dev": 50}
@@ -88,17 +89,8 @@ def write_experiment(folder, classes=("unacceptable", "acceptable")):
             layout.logits_folder(folder, system, seed) / "logits.safetensors", system, seed, labels, classes=classes
         )
         checkpoint = layout.checkpoint_folder(folder, system, seed)
-        run = {
-            "best_epoch": 1 + seed % 2,
-            "train": {"loss": 0.5, "accuracy": 0.75},
-            "validation_at_best": {"loss": 0.6, "accuracy": 0.7, "mcc": 0.3, "macro_f1": 0.6},
-            "parameters": {"total": 1000, "trainable": 10},
-            "seconds": 1.5 + seed,
-            "corpus_hash": "ab" * 32,
-        }
-        if system.kind == "linear":
-            run["best_epoch"] = None
-        write_json(checkpoint / "run.json", run)
+        epoch = None if system.kind == "linear" else 1 + seed % 2
+        write_run(checkpoint, system.kind, seed=seed, best_epoch=epoch, seconds=1.5 + seed)
         if not system.has_curves:
             continue
         rows = [f"{e},{9 * e},{1 / e},{0.1 * e + seed / 100},{2 / e},{0.2 * e},{0.1 * e},{0.3}\n" for e in (1, 2)]
@@ -396,7 +388,7 @@ def test_one_seeds_logits_do_not_pass_for_anothers(folder):
 def test_an_incomplete_run_is_refused(folder, key):
     path = layout.checkpoint_folder(folder, system_of("lora-tiny"), 2) / "run.json"
     write_json(path, {name: value for name, value in read_json(path).items() if name != key})
-    refused(folder, str(path), "train this system again")
+    refused(folder, str(path), f"lacks {key}")
 
 
 def run_script(*arguments):
