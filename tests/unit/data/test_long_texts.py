@@ -1,6 +1,8 @@
 """What is read of a text that is longer than a model reads at once."""
 
+from dataclasses import asdict
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from distilrnn.data.encoded import EncodedSplit
-from distilrnn.data.long_texts import TextLimit, affixes, text_limit, windows
+from distilrnn.data.encoded import EncodedCounts, EncodedSplit, EncodedSummary
+from distilrnn.data.long_texts import TextLimit, affixes, windows
 
 POLICIES = ["error", "head", "tail", "head_tail", "windows"]
+
+SPLITS = {name: EncodedCounts(sentences=1, longest=1) for name in ("in_domain_train", "in_domain_dev")}
 
 
 def text(length, prefix=1, suffix=1):
@@ -101,7 +105,12 @@ def test_affixes_are_what_the_tokenizer_adds():
 
 
 def test_a_limit_is_recorded_and_older_files_cut_at_their_maximum():
+    summary = EncodedSummary(
+        corpus_hash="", classes=[], tokenizer_hash="", vocabulary=1, pad_id=0, max_length=9, splits=SPLITS
+    )
     limit = TextLimit("head_tail", 9, 20, 1, 0)
-    assert text_limit({"max_length": 9, "long_texts": limit.record()}) == limit
-    assert text_limit({"max_length": 9}).cut(list(range(20))) == list(range(9))
-    assert text_limit({"max_length": None}).cut(list(range(20))) == list(range(20))
+    written = summary.model_copy(update={"long_texts": limit}).to_json()
+    assert written["long_texts"] == asdict(limit)
+    assert EncodedSummary.parse(written, Path("tokens.json")).text_limit == limit
+    assert summary.text_limit.cut(list(range(20))) == list(range(9))
+    assert summary.model_copy(update={"max_length": None}).text_limit.cut(list(range(20))) == list(range(20))
