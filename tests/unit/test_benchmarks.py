@@ -100,7 +100,7 @@ def test_kernels_and_scoring_are_measured_for_all(tmp_path):
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_scoring_is_the_same_work_as_plain_transformers(shape):
-    """The same body: ours in batches of like length without a mask, and plain ones with it, say the same."""
+    """The same body: ours in batches of similar length without a mask, and plain ones with it, say the same."""
     data = stand_in(30)
     ours, plain = OurScorer(shape, data, TINY, 1, "fp32"), PlainScorer(shape, data, TINY, 1, "fp32")
     plain.body, plain.head = ours.teacher.body, ours.teacher.head

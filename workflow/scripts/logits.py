@@ -1,4 +1,4 @@
-"""Rule logits: the teacher's judgement of every sentence."""
+"""Rule logits: the teacher's logits of every sentence."""
 
 from pathlib import Path
 from typing import Annotated

@@ -21,7 +21,7 @@ def main(
     long_texts: Annotated[Policy, typer.Option(help="What becomes of longer texts.")] = "head",
     longest_text: Annotated[int, typer.Option(min=1, help="Tokens kept of a text that is read in windows.")] = 4096,
 ) -> None:
-    """Tokenise every split into memory-mapped Arrow files; what is cut is counted and said."""
+    """Tokenise every split into memory-mapped Arrow files; what is cut is counted and reported."""
     from rich.console import Console
 
     from distilrnn.pipeline.tokens import tokenize_corpus

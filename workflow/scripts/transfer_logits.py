@@ -1,4 +1,4 @@
-"""Rule transfer_logits: the teacher's judgement of one shard of a pool."""
+"""Rule transfer_logits: the teacher's logits of one shard of a pool."""
 
 from pathlib import Path
 from typing import Annotated

@@ -16,7 +16,7 @@ def main(
     size: Annotated[int, typer.Option(min=1, help="Width of the student's embedding.")],
     output: Annotated[Path, typer.Option(help="Folder to write.")],
 ) -> None:
-    """Map pre-trained vectors to the entries of a tokenizer; how many have one is counted and said."""
+    """Map pre-trained vectors to the entries of a tokenizer; reports how many have one."""
     from distilrnn.pipeline.vectors import prepare_vectors
 
     made = prepare_vectors(tokens, source, size, output)

@@ -39,7 +39,7 @@ class PoolCounts:
     in_train: int = 0
     """Stand in the rest of train."""
     duplicates: int = 0
-    """Repeat an earlier sentence (among those beyond the bound, repetitions are not told apart)."""
+    """Repeat an earlier sentence (among those beyond the bound, repetitions are not counted)."""
     beyond_bound: int = 0
     """Left out by max_sentences."""
     sentences: int = 0

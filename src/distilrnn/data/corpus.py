@@ -92,7 +92,7 @@ def parse_split(lines: Iterable[bytes], where: str, classes: int | None = None) 
         first_row_read = True
         yield _parse_line(text, f"{where}:{number}", classes)
     if not first_row_read:
-        raise InputError(f"{where}: is empty: give it one sentence a line ({COLUMNS}, parted by tabs)")
+        raise InputError(f"{where}: is empty: give it one sentence a line ({COLUMNS}, separated by tabs)")
 
 
 def _parse_line(line: bytes, place: str, classes: int | None) -> Example:
@@ -106,7 +106,7 @@ def _parse_line(line: bytes, place: str, classes: int | None) -> Example:
         )
     columns = text.split("\t")
     if len(columns) != 4:
-        raise InputError(f"{place}: has {len(columns)} columns, not 4: write {COLUMNS}, parted by single tabs")
+        raise InputError(f"{place}: has {len(columns)} columns, not 4: write {COLUMNS}, separated by single tabs")
     source, label, mark, sentence = columns
     if not LABEL.fullmatch(label) or (classes is not None and int(label) >= classes):
         allowed = "0 or 1" if classes == 2 else f"a number from 0 to {9999 if classes is None else classes - 1}"

@@ -91,7 +91,7 @@ def open_delimited(path: Path, columns: Sequence[str]) -> Table:
     chosen, header, found = _choose(file, skipped, choices, columns)
     notes = [*file.notes, *found.notes]
     if chosen != promised:
-        notes.append(f"{path}: its cells are parted by {DELIMITERS.get(chosen, repr(chosen))}")
+        notes.append(f"{path}: its cells are separated by {DELIMITERS.get(chosen, repr(chosen))}")
     width = len(header.cells)
 
     def rows(on_bad_row: OnBadRow) -> Rows:

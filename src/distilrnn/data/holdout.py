@@ -24,7 +24,7 @@ def split_holdout(
 
 
 def first_rows(labels: np.ndarray, number: int, seed: int) -> np.ndarray:
-    """So many rows of `labels` [n], ascending: stratified, and all of them among those of any larger number.
+    """A number of rows of `labels` [n], ascending: stratified, and all of them among those of any larger number.
 
     Every class has at least one.
 

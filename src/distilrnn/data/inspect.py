@@ -221,5 +221,5 @@ def look_at_unlabelled(path: Path) -> UnlabelledFacts:
     for text in iterate_texts(path, column):
         texts, words = texts + 1, words + len(text.split())
     if not texts:
-        raise InputError(f"{path}: holds no text: leave it out, or name another")
+        raise InputError(f"{path}: holds no text: leave it out, or choose another")
     return UnlabelledFacts(path, column, texts, words / texts)

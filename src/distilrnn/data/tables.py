@@ -90,7 +90,7 @@ def texts_of(table: Table) -> Iterator[str]:
     """The texts of a table with a single column, one at a time; raises InputError."""
     for number, (text,) in table.rows():
         if text is not None and not isinstance(text, str):
-            raise InputError(f"{table.place(number)}: the text is not a string: name another text_column")
+            raise InputError(f"{table.place(number)}: the text is not a string: set text_column to another column")
         if text and not text.isspace():
             yield text
 

@@ -16,7 +16,7 @@ from distilrnn.errors import InputError
 
 WORDS_PER_BLOCK = 4096
 FREQUENT_WORDS = 200_000
-"""Subwords get the mean of the words that contain them among so many of the first, the most frequent ones."""
+"""Subwords get the mean of the words that contain them among this many of the first, the most frequent ones."""
 ANCHOR = "a"
 """A word before another: so the second is read as within a sentence, with the marker of its tokenizer before it."""
 LONGEST_LINE = 1 << 20
@@ -75,7 +75,9 @@ def read_word_vectors(path: Path) -> WordVectors:
     width = len(second if header else first) - 1
     if width < 2:
         line = 2 if header else 1
-        raise InputError(f"{path}:{line}: is not a word and its numbers, parted by spaces: name a file of word vectors")
+        raise InputError(
+            f"{path}:{line}: is not a word and its numbers, separated by spaces: choose a word vector file"
+        )
     if header and int(first[1]) != width:
         raise InputError(f"{path}:2: has {width} numbers, where the first line says {int(first[1])}: download it again")
     return WordVectors(width, _TextFile(path, width, header))

@@ -110,7 +110,7 @@ class Cascade(Record):
 
 
 class LabelledPoint(Record):
-    """A system that learned from so many labelled sentences, on one split; means over seeds."""
+    """A system that learned from a number of labelled sentences, on one split; means over seeds."""
 
     labels: int
     accuracy: float

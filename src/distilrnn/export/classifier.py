@@ -25,8 +25,8 @@ READ = {"last_token": "the last token's state", "first_token": "the first token'
 def as_classifier(teacher: Teacher, base: Path, header: TeacherHeader, adapter: Path) -> "PreTrainedModel":
     """The same function of ids as the teacher, whose adapters are merged, in the class that transformers has for it.
 
-    GPT-2, Gemma, Llama and their kin have the teacher's head: a linear map of the last token's state. The heads of
-    encoders (BERT, DistilBERT, RoBERTa ...) have a hidden layer before it, with an activation a. Near 0,
+    GPT-2, Gemma, Llama and related architectures have the teacher's head: a linear layer on the last token's state. The
+    heads of encoders (BERT, DistilBERT, RoBERTa ...) have a hidden layer before it, with an activation a. Near 0,
     a(x) - a(-x) is c x, where c is 2 for tanh and 1 for ReLU and GELU, so a hidden layer [W, -W] and an output layer
     [1, -1] / c compute W x.
 
@@ -40,7 +40,7 @@ def as_classifier(teacher: Teacher, base: Path, header: TeacherHeader, adapter: 
             if _set_head(model, teacher.head.weight.detach(), gain) and _agree(model, teacher, header.pad_id):
                 return model
     raise InputError(
-        f"{adapter}: {type(model).__name__} cannot do what this teacher does, a linear map of "
+        f"{adapter}: {type(model).__name__} cannot do what this teacher does, a linear layer on "
         f"{READ[teacher.pooling]}, as its head does something else: use `distilrnn predict`"
     )
 
@@ -78,14 +78,14 @@ def _untrained(base: Path, header: TeacherHeader, adapter: Path, pooling: str) -
 def _set_head(model: "PreTrainedModel", weight: torch.Tensor, gain: int) -> bool:
     """Make the head compute weight [classes, width] times a state; False where it is not made for that."""
     classes, width = weight.shape
-    maps = [m for name in head_modules(model) for m in linear_layers(model.get_submodule(name)).values()]
-    for module in maps:
+    layers = [m for name in head_modules(model) for m in linear_layers(model.get_submodule(name)).values()]
+    for module in layers:
         module.weight.zero_()
         if module.bias is not None:
             module.bias.zero_()
-    shapes = {tuple(module.weight.shape): module for module in maps}
+    shapes = {tuple(module.weight.shape): module for module in layers}
     output, hidden = shapes.get((classes, width)), shapes.get((width, width))
-    if output is None or len(maps) != 1 + (hidden is not None):
+    if output is None or len(layers) != 1 + (hidden is not None):
         return False
     if hidden is None:
         output.weight.copy_(weight)

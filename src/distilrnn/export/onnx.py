@@ -67,7 +67,7 @@ def quantized(value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def student_onnx(student: Student, vocabulary: int, pad_id: int, limit: TextLimit, int8: bool) -> bytes:
     """The ONNX file of a student for ids of a vocabulary of this size.
 
-    A token type that the student has no row for gets a vector of zeros. With `int8`, every weight matrix is kept as
+    A token that the student has no row for gets a vector of zeros. With `int8`, every weight matrix is kept as
     integers with one scale a row, and unpacked for the arithmetic, which stays float32.
 
     Raises:

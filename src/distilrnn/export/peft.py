@@ -36,26 +36,26 @@ def export_adapter(adapter: Path, base: Path, output: Path) -> None:
         for head in heads
         for name, tensor in model.get_submodule(head).state_dict().items()
     }
-    maps, norms = [], []
+    layers, norms = [], []
     for name, tensor in load_tensors(adapter, "adapter")[0].items():
         module, _, kind = name.removeprefix("body.").rpartition(".")
         place = f"{body}.{module}"
         if kind == "U":
-            maps.append(place)
+            layers.append(place)
             tensors[f"{PREFIX}.{place}.lora_A.weight"] = tensor.T
         elif kind == "V":
             tensors[f"{PREFIX}.{place}.lora_B.weight"] = tensor
         elif name.startswith("body."):
             norms.append(place)
             tensors[f"{PREFIX}.{place}.{kind}"] = tensor
-    transposed = any(type(model.get_submodule(place)).__name__ == "Conv1D" for place in maps)
-    config = _config(base, tuning, sorted(maps), [*heads, *sorted(set(norms))], transposed)
+    transposed = any(type(model.get_submodule(place)).__name__ == "Conv1D" for place in layers)
+    config = _config(base, tuning, sorted(layers), [*heads, *sorted(set(norms))], transposed)
     content = save({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, {"format": "pt"})
     write_atomically(output / "adapter_model.safetensors", content)
     write_atomically(output / "adapter_config.json", to_json(config))
 
 
-def _config(base: Path, tuning: TuningParams, maps: list[str], saved: list[str], transposed: bool) -> dict[str, Any]:
+def _config(base: Path, tuning: TuningParams, layers: list[str], saved: list[str], transposed: bool) -> dict[str, Any]:
     """adapter_config.json; peft fills in its defaults for the rest."""
     origin = read_base(base)
     return {
@@ -69,6 +69,6 @@ def _config(base: Path, tuning: TuningParams, maps: list[str], saved: list[str],
         "lora_dropout": tuning.dropout,
         "bias": "none",
         "fan_in_fan_out": transposed,
-        "target_modules": maps,
+        "target_modules": layers,
         "modules_to_save": saved,
     }

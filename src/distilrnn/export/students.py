@@ -77,13 +77,13 @@ def write_export(output: Path, exported: ExportedStudent, about: dict[str, Any])
     write_json(output / layout.EXPORT_FILES[-1], about)
 
 
-def _judgement(exported: ExportedStudent, judged: dict[str, EncodedSplit], threads: int) -> dict[str, Any]:
+def evaluated(exported: ExportedStudent, splits: dict[str, EncodedSplit], threads: int) -> dict[str, Any]:
     """`parity`, and `scores` by split and variant."""
     classes, pad_id = len(exported.header.classes), exported.header.pad_id
     width = exported.header.width
     variants = {name: runtime(exported.files[name], threads) for name in (FP32, INT8)}
     parity, scores = 0.0, {}
-    for split, tokens in judged.items():
+    for split, tokens in splits.items():
         logits = {name: logits_of(model, tokens, pad_id) for name, model in variants.items()}
         wanted = logits_of(as_model(exported.student), tokens, pad_id, width)
         parity = max(parity, float(np.abs(logits[FP32] - wanted).max()))
@@ -106,10 +106,10 @@ def as_model(student: Student) -> Model:
     """A student as torch runs it."""
 
     @torch.no_grad()
-    def judge(ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    def model(ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         return student(torch.from_numpy(ids), torch.from_numpy(lengths)).numpy()
 
-    return judge
+    return model
 
 
 def logits_of(model: Model, tokens: EncodedSplit, pad_id: int, width: int | None = None) -> np.ndarray:

@@ -80,7 +80,7 @@ def longest_text(body: "PreTrainedModel") -> int | None:
     """Tokens of the longest text that a base has positions for; None where nothing limits them.
 
     Where padding has a position of its own (RoBERTa, MPNet, XLM-R, ...), texts begin behind it, and the table has room
-    for so many fewer.
+    for as many fewer.
     """
     from torch import nn
 

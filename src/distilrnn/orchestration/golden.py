@@ -39,7 +39,7 @@ _COSTS = {
 }
 """Files of measured costs, and those that show them: they differ from run to run."""
 COMMITS = 50
-"""So many commits are searched for the code that made a result."""
+"""This many commits are searched for the code that made a result."""
 
 
 def prove_equal(before: Mapping[str, str], machine: str) -> int:

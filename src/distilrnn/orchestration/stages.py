@@ -1,4 +1,4 @@
-"""What the Snakefile and the commands ask about the workflow: its phases, their files, and the code behind each."""
+"""What the Snakefile and the commands ask about the workflow: its stages, their files, and the code behind each."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -229,21 +229,21 @@ STAGES = {
     "export": Stage(lambda e, _: export_files(e)),
     "report": Stage(lambda e, _: report_files(e)),
 }
-"""The phases in the order of the data."""
+"""The stages in the order of the data."""
 
 
-def files_of(experiment: Experiment, *phases: str) -> list[str]:
-    """Every file that some phases make."""
+def files_of(experiment: Experiment, *stages: str) -> list[str]:
+    """Every file that some stages make."""
     return [
         file
-        for phase in phases
-        for name in STAGES[phase].names(experiment)
-        for file in STAGES[phase].files(experiment, name)
+        for stage in stages
+        for name in STAGES[stage].names(experiment)
+        for file in STAGES[stage].files(experiment, name)
     ]
 
 
 KEPT_BY_GIT = ("experiment", "measure", "evaluate", "report")
-"""The phases whose files are small enough for git (report.html, which is not, is DVC's)."""
+"""The stages whose files are small enough for git (report.html, which is not, is DVC's)."""
 
 
 def files_for_git(experiment: Experiment) -> list[str]:
@@ -263,19 +263,19 @@ def all_outputs(experiment: Experiment) -> list[str]:
     return files_of(experiment, *STAGES)
 
 
-def targets(experiment: Experiment, phase: str, name: str = "") -> list[str]:
-    """The files that `phase` makes for `name`; raises InputError for a phase or a name that there is not."""
-    if phase not in STAGES:
-        raise InputError(f"unknown stage {phase!r}: choose one of {', '.join(STAGES)}")
-    names = list(STAGES[phase].names(experiment))
+def targets(experiment: Experiment, stage: str, name: str = "") -> list[str]:
+    """The files that `stage` makes for `name`; raises InputError for an unknown stage or name."""
+    if stage not in STAGES:
+        raise InputError(f"unknown stage {stage!r}: choose one of {', '.join(STAGES)}")
+    names = list(STAGES[stage].names(experiment))
     if name not in names:
         choice = f"choose one of {', '.join(names)}" if any(names) else "it takes none, leave it out"
-        raise InputError(f"unknown {phase} {name!r}: {choice}")
-    return STAGES[phase].files(experiment, name)
+        raise InputError(f"unknown {stage} {name!r}: {choice}")
+    return STAGES[stage].files(experiment, name)
 
 
 def unexpected_files(experiment: Experiment) -> list[Path]:
-    """Files in the experiment's folder that no phase makes any more, such as those of a student that was removed.
+    """Files in the experiment's folder that no stage makes any more, such as those of a student that was removed.
 
     DVC hashes whole folders, so they would be recorded as inputs that a clone does not have. Hidden files do not count.
     """

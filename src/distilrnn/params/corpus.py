@@ -158,4 +158,4 @@ class CorpusParams(Section):
             raise ValueError("dev_fraction and test_fraction leave nothing of train: lower them")
         columns = [self.text_column, self.label_column, self.source_column]
         if len(set(columns)) < len(columns):
-            raise ValueError(f"one column is named twice ({', '.join(map(str, columns))}): name another for each")
+            raise ValueError(f"one column is named twice ({', '.join(map(str, columns))}): give each its own")

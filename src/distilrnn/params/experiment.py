@@ -140,8 +140,8 @@ class Experiment(Section):
         for name, student in self.students.items():
             for ensemble, members in student.ensembles.items():
                 where = f"students.{name}.ensembles.{ensemble}"
-                strangers = [member for member in members if member not in self.teacher_entries]
-                if strangers or not members or len(set(members)) < len(members):
+                unknown = [member for member in members if member not in self.teacher_entries]
+                if unknown or not members or len(set(members)) < len(members):
                     raise ValueError(
                         f"{where} is {list(members)}: name teachers, each once: {known(self.teacher_entries)}"
                     )

@@ -8,7 +8,7 @@ from distilrnn.params.common import Name, Section, Seeds, TrainingParams
 
 
 class TuningParams(Section):
-    """What of the base is trained, and the adapter beside each chosen linear map (Hu et al. 2021)."""
+    """What of the base is trained, and the adapter beside each chosen linear layer (Hu et al. 2021)."""
 
     mode: Literal["lora", "full", "probe"] = Field(
         "lora", description="lora: adapters and norms; full: every weight; probe: the head alone."

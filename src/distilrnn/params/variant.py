@@ -39,7 +39,7 @@ class Variant:
         return int(number) if number.isdecimal() else None
 
     def with_labels(self, sentences: int) -> "Variant":
-        """The same, learning from so many labelled sentences."""
+        """The same, learning from that many labelled sentences."""
         return Variant(self.entry, (*self.settings, (LABELS, str(sentences))))
 
     def without(self, keys: Collection[str]) -> "Variant":

@@ -54,7 +54,7 @@ def labelled_sentences(tokens: Path, selection: SelectionParams) -> int:
 
 
 def as_many_steps(training: Training, sentences: int, of_all: int) -> Training:
-    """How to train on so many sentences with as many steps as on all, and as many points of validation.
+    """How to train on a part of the sentences with as many steps as on all, and as many points of validation.
 
     A model that has few labels so sees them more often; the best point is chosen on the held-out sentences anyhow.
     """

@@ -8,7 +8,7 @@ import torch
 from distilrnn.artifacts import layout
 from distilrnn.data.encoded import read_encoded_split, read_summary, used_token_ids
 from distilrnn.evaluation.selection import compared_systems
-from distilrnn.export.students import _judgement, export_student, write_export
+from distilrnn.export.students import evaluated, export_student, write_export
 from distilrnn.params.experiment import read_experiment
 from distilrnn.params.splits import evaluation_splits
 
@@ -37,14 +37,14 @@ def export_systems(params: Path, threads: int) -> dict[str, dict[str, Any]]:
         tokens = folder / "tokens" / tokenizers[system.student]
         splits = list(read_summary(tokens).splits)
         exported = export_student(checkpoint, used_token_ids(tokens, splits), int8=True)
-        judged = {split: read_encoded_split(tokens, split) for split in evaluation_splits(splits)}
+        encoded = {split: read_encoded_split(tokens, split) for split in evaluation_splits(splits)}
         found[system.name] = {
             "system": system.name,
             "variant": system.variant,
             "seed": system.seeds[0],
             **exported.about,
             "checkpoint_bytes": checkpoint.stat().st_size,
-            **_judgement(exported, judged, threads),
+            **evaluated(exported, encoded, threads),
         }
         write_export(layout.export_folder(folder, system.name), exported, found[system.name])
     return found

@@ -1,4 +1,4 @@
-"""Rule logits: the tuned teacher's judgement of every sentence, computed once for all students."""
+"""Rule logits: the tuned teacher's logits of every sentence, computed once for all students."""
 
 from pathlib import Path
 

@@ -83,7 +83,7 @@ class Scorer:
         self.seconds += time.monotonic() - started
 
     def record(self, rule: str, sentences: int, more: Mapping[str, Any] | None = None) -> ScoringRecord:
-        """run.json of a rule that has scored so many sentences."""
+        """run.json of a rule that has scored that many sentences."""
         return ScoringRecord(
             code=code_version(rule),
             sentences=sentences,

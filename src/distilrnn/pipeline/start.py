@@ -37,8 +37,8 @@ class StartingPoint:
         """Read the files; raises InputError where they are of another tokenizer or of another model."""
         vectors, about, recurrent = None, None, None
         if self.vectors is not None:
-            vectors, said = load_vectors(self.vectors, tokenizer_hash, model.embedding)
-            about = {key: said[key] for key in ("source", "with_vector", "entries", "train_coverage")}
+            vectors, header = load_vectors(self.vectors, tokenizer_hash, model.embedding)
+            about = {key: header[key] for key in ("source", "with_vector", "entries", "train_coverage")}
         if self.encoder is not None:
             pretrained, recurrent = load_encoder(self.encoder, tokenizer_hash, model.embedding)
             vectors = pretrained if vectors is None else vectors.updated(pretrained)

@@ -1,4 +1,4 @@
-"""Rule transfer_logits: what the tuned teacher says of one shard of a pool."""
+"""Rule transfer_logits: the tuned teacher's logits of one shard of a pool."""
 
 from pathlib import Path
 

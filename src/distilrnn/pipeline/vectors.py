@@ -50,7 +50,7 @@ def prepare_vectors(tokens: Path, source: Path, size: int, output: Path) -> dict
     of_train = vectors[np.isin(mapped.token_ids, used)].astype(np.float64)
     spread = float(np.sqrt(np.square(of_train).mean()))
     if not spread:
-        raise InputError(f"{source}: all vectors of train's tokens are zero: name another file")
+        raise InputError(f"{source}: all vectors of train's tokens are zero: choose another file")
     run = {
         "source": str(source),
         "width": width,

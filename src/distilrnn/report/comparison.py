@@ -78,7 +78,7 @@ class PublishedRow:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The table and what must be said below it."""
+    """The table and the text below it."""
 
     experiment: str
     confidence: float

@@ -454,8 +454,8 @@ def reliability_figure(
                 zorder=3,
             )
         words = {DEV: "dev" if TEST in by_split else "in-domain", TEST: "test", OUT_OF_DOMAIN: "out"}
-        said = ", ".join(f"{words[split]} {100 * errors[name][split]:.1f} %" for split in by_split)
-        axes.set_title(f"{wrapped(name, 28)}\n{wrapped(f'error: {said}', 36)}", fontsize=8)
+        by_split_text = ", ".join(f"{words[split]} {100 * errors[name][split]:.1f} %" for split in by_split)
+        axes.set_title(f"{wrapped(name, 28)}\n{wrapped(f'error: {by_split_text}', 36)}", fontsize=8)
         axes.set_xlim(100 / classes - 4, 104)
         axes.set_ylim(-4, 104)
         axes.tick_params(labelbottom=True)

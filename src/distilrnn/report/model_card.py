@@ -128,8 +128,8 @@ def hardest(results: Results) -> ReportTable:
                 for source, about in runs[0].by_source.items()
             }
             worst = sorted(found, key=lambda source: (found[source][0], source))[:HARDEST]
-            said = "; ".join(f"{s or '(none)'} {percent(found[s][0])} % of {found[s][1]}" for s in worst)
-            rows.append([system.title, split_title(split), said])
+            sources = "; ".join(f"{s or '(none)'} {percent(found[s][0])} % of {found[s][1]}" for s in worst)
+            rows.append([system.title, split_title(split), sources])
     return ReportTable("", ["System", "Split", "Hardest sources: accuracy, sentences"], rows)
 
 
@@ -203,6 +203,6 @@ def limits(results: Results, comparison: Comparison) -> Iterator[str]:
     )
     yield "Probabilities are the model's own, not calibrated afterwards; report.html shows how far they are off."
     yield (
-        "The files in exports/ have a vector of zeros for a token type that is nowhere in the corpus, where distilrnn "
+        "The files in exports/ have a vector of zeros for a token that never occurs in the corpus, where distilrnn "
         "predict has a random one."
     )

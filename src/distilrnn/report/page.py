@@ -64,7 +64,7 @@ def page_html(results: Results, comparison: Comparison, figures: Mapping[str, by
         variants=tables.variants(comparison),
         variants_note=ranking.note(comparison.confidence),
         corpus=results.corpus,
-        corpus_sheet=tables.corpus(results),
+        corpus_table=tables.corpus(results),
         seeds=tables.seeds(results),
         sources=[tables.sources(results, split) for split in results.splits if results.has_sources(split)],
         confusions=tables.confusion(results),

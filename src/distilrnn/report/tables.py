@@ -150,9 +150,9 @@ def pool_answers(results: Results) -> list[ReportTable]:
     """Some sentences of every source, and what the teachers say of them."""
     tables = []
     for pool in results.statistics.pools:
-        said = [[f"{one.answer} ({percent(one.probability, 0)} %)" for one in by.answers] for by in pool.judged]
+        answers = [[f"{one.answer} ({percent(one.probability, 0)} %)" for one in by.answers] for by in pool.judged]
         sentences = [one.sentence for one in pool.judged[0].answers]
-        rows = [list(row) for row in zip(sentences, *said, strict=True)]
+        rows = [list(row) for row in zip(sentences, *answers, strict=True)]
         header = ["Sentence", *(results.titles[by.teacher] for by in pool.judged)]
         tables.append(ReportTable(f"{pool.source}: some sentences, drawn at random", header, rows))
     return tables
@@ -198,7 +198,7 @@ def overview(comparison: Comparison) -> ReportTable:
 
 
 def variants(comparison: Comparison) -> list[ReportTable]:
-    """The variants that lists in the params made, a sheet for each system."""
+    """The variants that lists in the params made, a table for each system."""
     header = ranking.header(comparison.splits)
     return [
         ReportTable(
@@ -364,5 +364,5 @@ def exports(results: Results) -> ReportTable:
 
 def machines(costs: Mapping[str, Costs]) -> list[str]:
     """The machines that the times were measured on, each once, in words."""
-    said = [", ".join(f"{key} {value}" for key, value in sorted(one.machine.items())) for one in costs.values()]
-    return list(dict.fromkeys(said))
+    machines = [", ".join(f"{key} {value}" for key, value in sorted(one.machine.items())) for one in costs.values()]
+    return list(dict.fromkeys(machines))

@@ -143,14 +143,14 @@ def _visible(devices: list[str]) -> Iterator[None]:
 
 
 def _take(count: int, devices: list[str], locks: ExitStack) -> list[str]:
-    """Lock the first `count` free devices, as soon as there are so many."""
+    """Lock the first `count` free devices, as soon as that many are free."""
     _make_folder()
-    said = False
+    told = False
     while not (taken := _try(count, devices)):
-        if not said:
+        if not told:
             needed = "a GPU" if count == 1 else f"{count} GPUs"
             print(f"waiting for {needed} of {len(devices)}: `distilrnn doctor` tells who holds them", flush=True)
-            said = True
+            told = True
         time.sleep(random.uniform(*POLL_SECONDS))
     for descriptor in taken.values():
         locks.callback(os.close, descriptor)

@@ -193,10 +193,10 @@ def _base_lines(base: Base, pretrained: BaseParams | None) -> list[str]:
 
 
 def _length_lines(lengths: TokenLengths, longest: int | None) -> list[str]:
-    said = f"of 99 % of the texts at most {lengths.p99} tokens, of the longest {lengths.longest}"
+    coverage = f"of 99 % of the texts at most {lengths.p99} tokens, of the longest {lengths.longest}"
     if longest is None:
-        return [f"  max_length: null  # nothing is cut: {said}"]
-    lines = [f"  max_length: {longest}  # {said}"]
+        return [f"  max_length: null  # nothing is cut: {coverage}"]
+    lines = [f"  max_length: {longest}  # {coverage}"]
     if lengths.p99 > longest:
         lines.append("  long_texts: head_tail  # beginning and end; `windows` reads all, and takes longer")
     return lines

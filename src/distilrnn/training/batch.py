@@ -28,7 +28,7 @@ class Batch:
     alike."""
 
     def cut(self, parts: int) -> "list[Batch]":
-        """The same sentences in as many batches of like size."""
+        """The same sentences in as many batches of similar size."""
         size = -(-len(self.labels) // parts)
         nothing = [None] * parts
         return [

@@ -31,8 +31,8 @@ def decay_groups(model: nn.Module) -> list[dict[str, Any]]:
     """
     embeddings = {p for m in model.modules() if isinstance(m, nn.Embedding) for p in m.parameters()}
     decaying = [p for p in trainable(model).values() if p not in embeddings]
-    resting = [p for p in trainable(model).values() if p in embeddings]
-    groups: list[dict[str, Any]] = [{"params": decaying}, {"params": resting, "weight_decay": 0.0}]
+    embedding = [p for p in trainable(model).values() if p in embeddings]
+    groups: list[dict[str, Any]] = [{"params": decaying}, {"params": embedding, "weight_decay": 0.0}]
     return [group for group in groups if group["params"]]
 
 
@@ -172,7 +172,7 @@ class _Training:
         state.sums.zero_()
         if run.resume is not None and state.step < self.steps:
             self._save(run.resume)
-        run.progress.epoch(row)  # said last: a point that was said to be done is never done again
+        run.progress.epoch(row)  # after all else: a point that was reported is never computed again
 
     def _is_patience_spent(self) -> bool:
         """Whether early stopping is due."""

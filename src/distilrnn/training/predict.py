@@ -41,15 +41,15 @@ def evaluate(
     loss: float | Tensor = 0.0
     correct: int | Tensor = 0
     count = 0
-    said: list[tuple[Tensor, Tensor]] = []
+    classified: list[tuple[Tensor, Tensor]] = []
     run = map if max_tokens is None else device.side_by_side
     for step, batch in run(work, sorted_batches(sentences.lengths, batch_size, max_tokens or MAX_TOKENS)):
         loss, correct, count = loss + step.loss.double() * step.count, correct + step.correct, count + step.count
         if step.predictions is not None:
-            said.append((batch.labels, step.predictions))
+            classified.append((batch.labels, step.predictions))
     found = {"loss": float(loss) / count, "accuracy": float(correct) / count}
-    if said:
-        labels, predictions = (torch.cat(part).cpu().numpy() for part in zip(*said, strict=True))
+    if classified:
+        labels, predictions = (torch.cat(part).cpu().numpy() for part in zip(*classified, strict=True))
         counts = confusion(labels, predictions, int(max(labels.max(), predictions.max())) + 1)
         found |= {"mcc": float(mcc(counts)), "macro_f1": macro_f1(counts)}
     return found
@@ -80,11 +80,11 @@ def predict_logits(
         with torch.no_grad(), device.autocast():
             return model(batch.ids, batch.lengths).float()
 
-    said = iter((map if max_tokens is None else device.side_by_side)(work, batches))
+    computed = iter((map if max_tokens is None else device.side_by_side)(work, batches))
     logits = into
     for start in range(0, len(batches), BATCHES_PER_WRITE):
         some = batches[start : start + BATCHES_PER_WRITE]
-        values = torch.cat(list(islice(said, len(some)))).cpu().numpy()
+        values = torch.cat(list(islice(computed, len(some)))).cpu().numpy()
         if not np.isfinite(values).all():
             raise RunError("a logit is not finite: train again with a lower learning rate, or in fp32")
         if logits is None:

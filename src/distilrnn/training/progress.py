@@ -92,7 +92,7 @@ class ScoringProgress:
         self.started = self.said = time.monotonic()
 
     def step(self, sentences: int) -> None:
-        """So many more sentences are scored."""
+        """That many more sentences are scored."""
         self.scored += sentences
         now = time.monotonic()
         if now - self.said > SECONDS_BETWEEN_LINES and self.scored < self.sentences:

@@ -66,11 +66,11 @@ def excel(folder):
 
 
 FORMATS = {
-    "semicolons": (lambda f: written_csv(f / "x.csv", delimiter=";"), "its cells are parted by semicolon"),
-    "tabs in .csv": (lambda f: written_csv(f / "x.csv", delimiter="\t"), "its cells are parted by tab"),
-    "bars": (lambda f: written_csv(f / "x.csv", delimiter="|"), "its cells are parted by bar"),
-    "commas in .tsv": (lambda f: written_csv(f / "x.tsv"), "its cells are parted by comma"),
-    "Excel's first line": (excel, "its cells are parted by bar"),
+    "semicolons": (lambda f: written_csv(f / "x.csv", delimiter=";"), "its cells are separated by semicolon"),
+    "tabs in .csv": (lambda f: written_csv(f / "x.csv", delimiter="\t"), "its cells are separated by tab"),
+    "bars": (lambda f: written_csv(f / "x.csv", delimiter="|"), "its cells are separated by bar"),
+    "commas in .tsv": (lambda f: written_csv(f / "x.tsv"), "its cells are separated by comma"),
+    "Excel's first line": (excel, "its cells are separated by bar"),
     "UTF-16": (lambda f: written_csv(f / "x.csv", encoding="utf-16"), "is UTF-16, by its byte-order mark"),
     "UTF-16, big end first": (
         lambda f: packed(f / "x.csv.gz", "\ufeff".encode("utf-16-be") + as_bytes(

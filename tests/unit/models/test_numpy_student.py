@@ -11,6 +11,7 @@ from distilrnn.models.checkpoints import save_student
 from distilrnn.models.numpy_student import load_numpy_student
 from distilrnn.models.student import Student
 from distilrnn.params.student import StudentModelParams
+from headers import student_header
 
 VOCABULARY, SEED, WIDTH = 90, 5, 12
 KNOWN = np.arange(0, VOCABULARY, 2)
@@ -22,7 +23,7 @@ def saved_student(path, classes=3, **model):
     with torch.no_grad():
         for parameter in student.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.3)
-    header = {"classes": list("abc"[:classes]), "model": params.model_dump(), "seed": SEED, "vocabulary": VOCABULARY}
+    header = student_header(params, "abc"[:classes], VOCABULARY, seed=SEED)
     save_student(path, student, KNOWN, b"{}", header)
     return student.eval()
 

@@ -16,6 +16,7 @@ from distilrnn.models.teacher import build_teacher
 from distilrnn.params.base import BaseParams
 from distilrnn.params.teacher import TuningParams
 from distilrnn.pipeline.teacher import TeacherJob, train_teacher
+from headers import teacher_header
 from tiny import SELECTION, TEACHING, TUNING
 
 SHAPE = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
@@ -111,9 +112,10 @@ def test_a_classifier_that_cannot_read_the_mean_is_refused(tiny, tmp_path):
     base = encoder(tiny, tmp_path)
     tuning = TuningParams(rank=2)
     teacher = build_teacher(base, 2, tuning, 0, "mean")
-    header = {"base_hash": read_json(base / "base.json")["hash"], "classes": ["a", "b"], "tuning": tuning.model_dump()}
-    header |= {"pooling": "mean", "pad_id": 0, "max_length": None}
+    header = teacher_header(base, "ab", tuning, pooling="mean")
     save_adapter(tmp_path / "adapter.safetensors", teacher, header)
-    with pytest.raises(InputError, match=r"BertForSequenceClassification cannot do .* a linear map of the mean state"):
+    with pytest.raises(
+        InputError, match=r"BertForSequenceClassification cannot do .* a linear layer on the mean state"
+    ):
         export_teacher(tmp_path / "adapter.safetensors", base, tmp_path / "out")
     assert not (tmp_path / "out").exists()
