@@ -63,6 +63,18 @@ def write_experiment(
         },
     }
     write_json(folder / "corpus" / "corpus.json", corpus)
+    for name in [*experiment.bases, *experiment.tokenize.tokenizers]:
+        counts = {"sentences": 9, "tokens": 90, "longest": 310, "mean": 10.0, "truncated": 3}
+        tokens = {
+            "corpus_hash": corpus["hash"],
+            "classes": list(classes),
+            "tokenizer_hash": "cd" * 32,
+            "vocabulary": 100,
+            "pad_id": 0,
+            "max_length": 256,
+            "splits": dict.fromkeys(sizes, counts),
+        }
+        write_json(folder / "tokens" / name / "tokens.json", tokens)
     params = folder / "params.json"
     params.write_text(json.dumps(experiment.model_dump(mode="json")), encoding="utf-8")
 

@@ -7,6 +7,7 @@ rule report:
     input:
         experiment=files.files_of(EXPERIMENT, "experiment"),
         corpus=files.files_of(EXPERIMENT, "corpus"),
+        tokens=files.files_of(EXPERIMENT, "tokens"),
         systems=files.files_of(EXPERIMENT, "teacher", "student", "baseline", "linear"),
         costs=files.files_of(EXPERIMENT, "measure"),
         metrics=files.files_of(EXPERIMENT, "evaluate"),

@@ -4,10 +4,12 @@ import subprocess
 from pathlib import Path
 
 from distilrnn.artifacts.files import write_atomically
+from distilrnn.orchestration.code import code_versions
 from distilrnn.report.comparison import Comparison, compare
 from distilrnn.report.figures import all_figures
 from distilrnn.report.model_card import model_card
-from distilrnn.report.page import Provenance, page_html
+from distilrnn.report.page import page_html
+from distilrnn.report.provenance import Provenance
 from distilrnn.report.render import to_json, to_markdown
 from distilrnn.report.results import read_results
 from distilrnn.report.style import encode
@@ -36,7 +38,7 @@ def write_report(params: Path, provenance: Provenance) -> Comparison:
     }
     files: dict[str, str | bytes] = {
         "table.md": to_markdown(comparison),
-        "table.json": to_json(comparison),
+        "table.json": to_json(comparison, provenance),
         **figures,
         "model-card.md": model_card(results, comparison),
         "report.html": page_html(results, comparison, figures, provenance),
@@ -50,7 +52,7 @@ def gather_provenance(folder: Path) -> Provenance:
     """The provenance of work done now, on this machine, with the repository that holds `folder`."""
     commit = _git(folder, "rev-parse", "HEAD")
     changed = _git(folder, "status", "--porcelain", "--untracked-files=no", "--", ":/", ":(exclude,top)results")
-    return Provenance(commit, bool(changed), versions(), machine())
+    return Provenance(commit, bool(changed), versions(), machine(), code_versions())
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

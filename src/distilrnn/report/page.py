@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
@@ -12,19 +11,8 @@ from jinja2 import Environment, StrictUndefined
 from distilrnn.report import ranking, render, tables
 from distilrnn.report.cascades import costed, sentence
 from distilrnn.report.comparison import Comparison
+from distilrnn.report.provenance import Provenance
 from distilrnn.report.results import Results
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """What made the results; no date, so that the same work gives the same page."""
-
-    commit: str | None
-    """None outside a git repository."""
-    changed: bool
-    """Whether files of the repository differ from the commit, those under results/ apart."""
-    versions: dict[str, str]
-    machine: dict[str, str | int]
 
 
 def page_html(results: Results, comparison: Comparison, figures: Mapping[str, bytes], provenance: Provenance) -> str:
@@ -65,6 +53,7 @@ def page_html(results: Results, comparison: Comparison, figures: Mapping[str, by
         variants_note=ranking.note(comparison.confidence),
         corpus=results.corpus,
         corpus_table=tables.corpus(results),
+        tokens=tables.tokens(results),
         seeds=tables.seeds(results),
         sources=[tables.sources(results, split) for split in results.splits if results.has_sources(split)],
         confusions=tables.confusion(results),

@@ -19,6 +19,7 @@ from distilrnn.report.formatting import (
     significant_digits,
     split_title,
 )
+from distilrnn.report.provenance import Provenance
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -27,11 +28,11 @@ NAME_WIDTH = 19
 """Characters left for a system's name in a terminal of 80 columns; longer ones break after a hyphen."""
 
 
-def to_json(comparison: Comparison) -> str:
-    """The comparison as JSON, numbers unrounded."""
+def to_json(comparison: Comparison, provenance: Provenance) -> str:
+    """The comparison as JSON, numbers unrounded, and what made it."""
     from distilrnn.artifacts.files import to_json as write
 
-    return write(asdict(comparison))
+    return write(asdict(comparison) | {"provenance": asdict(provenance)})
 
 
 def cells(row: Row) -> list[str]:

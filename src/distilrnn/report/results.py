@@ -13,6 +13,8 @@ from distilrnn.artifacts.costs import Costs, read_costs
 from distilrnn.artifacts.curves import Curve, read_curve
 from distilrnn.artifacts.files import read_json
 from distilrnn.data.corpus import CorpusSummary, read_summary
+from distilrnn.data.encoded import EncodedCounts
+from distilrnn.data.encoded import read_summary as read_tokens
 from distilrnn.errors import InputError
 from distilrnn.evaluation.selection import compared_systems
 from distilrnn.evaluation.system_metrics import ReliabilityBin, Statistics, SystemMetrics
@@ -37,6 +39,8 @@ class Results:
     """exports/<system>/export.json by student and baseline."""
     systems: list[layout.System]
     """The systems of the comparison, in the order of the table."""
+    tokens: dict[str, dict[str, EncodedCounts]]
+    """How long the texts are, and how many of them are cut: by tokenizer and split."""
 
     @cached_property
     def titles(self) -> dict[str, str]:
@@ -108,6 +112,10 @@ def read_results(params: Path) -> Results:
             if system.student
         },
         systems=systems,
+        tokens={
+            name: read_tokens(folder / "tokens" / name).splits
+            for name in [*experiment.bases, *experiment.tokenize.tokenizers]
+        },
     )
 
 

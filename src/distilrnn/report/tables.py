@@ -219,6 +219,24 @@ def corpus(results: Results) -> ReportTable:
     return ReportTable("Sentences of the corpus", ["Split", "Sentences", *results.classes], rows)
 
 
+def tokens(results: Results) -> ReportTable:
+    """How long the texts are by each tokenizer, how many are cut, and how many are read in windows."""
+    rows = [
+        [
+            name,
+            split_title(split),
+            f"{counts.mean:.1f}",
+            str(counts.longest),
+            str(counts.truncated),
+            str(counts.in_windows),
+        ]
+        for name, splits in results.tokens.items()
+        for split, counts in splits.items()
+    ]
+    header = ["Tokenizer", "Split", "Mean tokens", "Longest", "Texts cut", "In windows"]
+    return ReportTable("Tokens of the texts", header, rows)
+
+
 def seeds(results: Results) -> ReportTable:
     """Every run: the values behind the means."""
     rows = []

@@ -33,7 +33,7 @@ def read(path):
         ("fast.vec", f"4 3\n{TEXT}".encode()),
         ("word2vec.txt", f"4 3\n{TEXT.replace(chr(10), ' ' + chr(10))}".encode()),
         ("tabs.txt", TEXT.replace(" ", "\t").encode()),
-        ("packed.txt.gz", gzip.compress(TEXT.encode())),
+        ("packed.txt.gz", gzip.compress(TEXT.encode(), mtime=0)),
     ],
 )
 def test_text_files_of_every_form_are_read(tmp_path, name, content):

@@ -11,9 +11,12 @@ from distilrnn.errors import InputError
 from distilrnn.params.published import PublishedParams
 from distilrnn.report.comparison import compare
 from distilrnn.report.formatting import number, si_count, significant_digits
+from distilrnn.report.provenance import Provenance
 from distilrnn.report.render import to_json, to_markdown, to_rich
 from distilrnn.report.results import read_results
 from report_inputs import make_experiment, write_experiment
+
+PROVENANCE = Provenance("0123abc", False, {}, {}, {"teacher": "0a" * 8})
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +119,8 @@ def test_markdown_is_well_formed(five):
 
 
 def test_json_holds_unrounded_numbers(five):
-    written = json.loads(to_json(compare(five)))
+    written = json.loads(to_json(compare(five), PROVENANCE))
+    assert written["provenance"]["code"] == PROVENANCE.code
     rnn = next(row for row in written["rows"] if row["system"] == "rnn")
     assert rnn["scores"]["out_of_domain_dev"]["mcc"]["mean"] == five.metrics["rnn"]["out_of_domain_dev"]["mcc"]
     assert rnn["scores"]["in_domain_dev"]["accuracy"]["seeds"] == [

@@ -15,18 +15,21 @@ from distilrnn.artifacts.layout import root
 from distilrnn.errors import InputError
 from distilrnn.orchestration.stages import report_files
 from distilrnn.params.published import PublishedParams
-from distilrnn.pipeline.report import Provenance, gather_provenance, write_report
+from distilrnn.pipeline.report import gather_provenance, write_report
 from distilrnn.report import tables
 from distilrnn.report.cascades import costed, sentence
 from distilrnn.report.comparison import compare
 from distilrnn.report.page import page_html
+from distilrnn.report.provenance import Provenance
 from distilrnn.report.results import read_results
 from distilrnn.report.tables import MOST_SOURCES
 from distilrnn.report.tables import sources as sources_sheet
 from paths import REPOSITORY
 from report_inputs import HOSTILE, make_experiment, write_experiment
 
-PROVENANCE = Provenance("0123abc", True, {"python": "3.11.9"}, {"processor": "Example & Sons", "cores": "2"})
+PROVENANCE = Provenance(
+    "0123abc", True, {"python": "3.11.9"}, {"processor": "Example & Sons", "cores": "2"}, {"teacher": "0a" * 8}
+)
 SCRIPT = REPOSITORY / "workflow" / "scripts" / "report.py"
 
 
@@ -179,6 +182,12 @@ def test_provenance_stands_at_the_foot(page):
     foot = text[text.index("Sentences of the corpus") :]
     for said in ("0123abc", "with uncommitted changes", "Example & Sons", "3.11.9", "ab" * 32, "rnn 0, 1, 2, 3, 4"):
         assert said in foot
+
+
+def test_lengths_and_texts_that_are_cut_are_counted(page):
+    rows = page.tables["Tokens of the texts"]
+    assert rows[0] == ["Tokenizer", "Split", "Mean tokens", "Longest", "Texts cut", "In windows"]
+    assert all(row[2:] == ["10.0", "310", "3", "0"] for row in rows[1:])
 
 
 def test_same_inputs_same_bytes(written):
