@@ -84,6 +84,13 @@ def test_a_params_file_that_is_wrong_or_missing_stops(workplace):
     assert "repository's root" in found.advice
 
 
+def test_a_tokenizer_that_is_learned_is_no_missing_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    params = PARAMS | {"tokenize": {"tokenizers": {"own": {"learn": "word"}}}}
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    assert [finding.state for finding in doctor.experiment(Path("params.yaml"))] == ["ok"]
+
+
 def stop_a_training(folder):
     state = State(History(), torch.zeros(2, dtype=torch.float64), step=7)
     ResumeFile(Path("results/demo/teachers/tiny/seed0"), {}, folder).save({}, torch.optim.SGD([torch.zeros(1)]), state)
