@@ -21,7 +21,7 @@ def main(
     from distilrnn.pipeline.tokenizer import learn_tokenizer
 
     made = learn_tokenizer(corpus, text, tokenizer, output)
-    print(f"{made['entries']:,} entries from {made['sentences']:,} sentences")
+    print(f"{made.entries:,} entries from {made.sentences:,} sentences")
 
 
 if __name__ == "__main__":

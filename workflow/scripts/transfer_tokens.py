@@ -18,10 +18,10 @@ def main(
 
     made = tokenize_pool(pool, tokens, output)
     print(
-        f"{pool.name}: {made['sentences']:,} sentences, {made['tokens']:,} tokens, mean {made['mean']}, longest "
-        f"{made['longest']}, {made['truncated']:,} truncated, {made['unknown_tokens']:.1%} of the tokens not in train"
+        f"{pool.name}: {made.sentences:,} sentences, {made.tokens:,} tokens, mean {made.mean}, longest "
+        f"{made.longest}, {made.truncated:,} truncated, {made.unknown_tokens:.1%} of the tokens not in train"
     )
-    for warning in made["warnings"]:
+    for warning in made.warnings:
         print(f"warning: transfer source {pool.name}: {warning}")
 
 

@@ -21,8 +21,8 @@ def main(
 
     made = prepare_vectors(tokens, source, size, output)
     print(
-        f"{made['with_vector']:,} of {made['entries']:,} entries have a vector ({made['from_subwords']:,} by the words "
-        f"that contain them): {made['train_coverage']:.1%} of train's tokens"
+        f"{made.with_vector:,} of {made.entries:,} entries have a vector ({made.from_subwords:,} by the words "
+        f"that contain them): {made.train_coverage:.1%} of train's tokens"
     )
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from distilrnn.artifacts.files import write_atomically, write_json
 from distilrnn.data.corpus import iterate_split, read_summary
@@ -11,9 +10,17 @@ from distilrnn.params.splits import TRAIN
 from distilrnn.params.tokenize import LearnedTokenizerParams
 
 
+class TokenizerRecord(LearnedTokenizerParams):
+    """run.json: what a tokenizer was learned with, and what came of it."""
+
+    sentences: int
+    """That it was learned from."""
+    entries: int
+
+
 def learn_tokenizer(
     corpus: Path, texts: Sequence[Path], params: LearnedTokenizerParams, output: Path
-) -> dict[str, Any]:
+) -> TokenizerRecord:
     """Learn a tokenizer; write tokenizer.json and run.json into `output`, and return the latter.
 
     It reads the training sentences and `texts`, files with one sentence per line, and no evaluation split.
@@ -35,11 +42,8 @@ def learn_tokenizer(
 
     learn = {"bpe": learn_bpe, "word": learn_words}[params.learn]
     tokenizer = learn(sentences(), params.vocabulary, params.min_frequency, params.lowercase)
-    run = {
-        **params.model_dump(mode="json"),
-        "sentences": count,
-        "entries": tokenizer.get_vocab_size(with_added_tokens=True),
-    }
+    entries = tokenizer.get_vocab_size(with_added_tokens=True)
+    run = TokenizerRecord(**params.model_dump(), sentences=count, entries=entries)
     write_atomically(output / "tokenizer.json", tokenizer.to_str())
-    write_json(output / "run.json", run)
+    write_json(output / "run.json", run.model_dump(mode="json"))
     return run

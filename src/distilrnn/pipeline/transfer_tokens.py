@@ -10,10 +10,12 @@ from typing import IO, Any
 
 import numpy as np
 
-from distilrnn.artifacts.files import file_hash, write_json, writing
+from distilrnn.artifacts.files import file_hash, writing
+from distilrnn.artifacts.records import FileRecord
 from distilrnn.artifacts.tensors import streamed_tensors
 from distilrnn.artifacts.transfer import SENTENCES_FILE, TOKENS_FILE, read_pool
 from distilrnn.data.encoded import read_summary, used_token_ids
+from distilrnn.data.long_texts import TextLimit
 from distilrnn.data.tokenizer import load_tokenizer
 from distilrnn.params.splits import TRAIN
 
@@ -24,7 +26,32 @@ UNKNOWN = 0.3
 """A pool with a larger share of tokens that train lacks is in another language or script, or of another kind."""
 
 
-def tokenize_pool(pool: Path, tokens: Path, output: Path) -> dict[str, Any]:
+class PoolTokens(FileRecord):
+    """tokens.json of a pool."""
+
+    pool_hash: str
+    tokenizer_hash: str
+    long_texts: TextLimit
+    corpus_hash: str
+    sentences: int
+    tokens: int
+    """That are kept."""
+    longest: int
+    """Tokens of the longest sentence, as it is kept."""
+    mean: float
+    """Tokens of a sentence, as it is kept."""
+    truncated: int
+    """Sentences that are cut."""
+    without_tokens: int
+    """Sentences that have none."""
+    unknown_tokens: float
+    """Share of the tokens that train does not have."""
+    warnings: list[str]
+    bytes_hash: str
+    """Of tokens.safetensors."""
+
+
+def tokenize_pool(pool: Path, tokens: Path, output: Path) -> PoolTokens:
     """Tokenise a pool as the corpus in `tokens` was, and return the tokens.json that is written into `output`.
 
     A sentence without a token has a single pad token, so that rows are the pool's for every tokenizer. Raises
@@ -59,20 +86,22 @@ def tokenize_pool(pool: Path, tokens: Path, output: Path) -> dict[str, Any]:
             }
             _write(output / TOKENS_FILE, scratch, np.frombuffer(lengths, np.int32), np.flatnonzero(found), header)
     unknown = float(found[~known].sum() / found.sum())
-    made = {
-        **header,
-        "corpus_hash": summary.corpus_hash,
-        "sentences": len(lengths),
-        "tokens": int(found.sum()),
-        "longest": max(lengths),
-        "mean": round(int(found.sum()) / len(lengths), 2),
-        "truncated": int(truncated),
-        "without_tokens": without,
-        "unknown_tokens": round(unknown, 4),
-        "warnings": _warnings(unknown),
-        "bytes_hash": file_hash(output / TOKENS_FILE),
-    }
-    write_json(output / "tokens.json", made)
+    made = PoolTokens(
+        pool_hash=record.hash,
+        tokenizer_hash=summary.tokenizer_hash,
+        long_texts=summary.text_limit,
+        corpus_hash=summary.corpus_hash,
+        sentences=len(lengths),
+        tokens=int(found.sum()),
+        longest=max(lengths),
+        mean=round(int(found.sum()) / len(lengths), 2),
+        truncated=int(truncated),
+        without_tokens=without,
+        unknown_tokens=round(unknown, 4),
+        warnings=_warnings(unknown),
+        bytes_hash=file_hash(output / TOKENS_FILE),
+    )
+    made.write(output / "tokens.json")
     return made
 
 

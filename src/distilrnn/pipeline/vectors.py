@@ -1,12 +1,12 @@
 """Rule vectors: pre-trained vectors for the entries of a student's tokenizer."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from tokenizers import Tokenizer
 
-from distilrnn.artifacts.files import write_json
+from distilrnn.artifacts.records import FileRecord
 from distilrnn.artifacts.tensors import save_tensors
 from distilrnn.data.encoded import read_encoded_split, read_summary
 from distilrnn.data.tokenizer import load_tokenizer
@@ -16,16 +16,32 @@ from distilrnn.models.vectors import VECTORS_FILE
 from distilrnn.params.splits import TRAIN
 
 
-def prepare_vectors(tokens: Path, source: Path, size: int, output: Path) -> dict[str, Any]:
+class VectorsRecord(FileRecord):
+    """run.json."""
+
+    source: str
+    width: int
+    """Of the source's vectors."""
+    embedding: int
+    """Width of the student's embedding."""
+    entries: int
+    """Of the tokenizer."""
+    with_vector: int
+    """Entries that have a vector."""
+    from_subwords: int
+    """Those among them that have the mean of the words that contain them."""
+    train_coverage: float
+    """Share of train's tokens that have a vector."""
+    train_ids_coverage: float
+    """Share of its distinct tokens."""
+
+
+def prepare_vectors(tokens: Path, source: Path, size: int, output: Path) -> VectorsRecord:
     """Map the vectors in `source` to a tokenizer's entries; write vectors.safetensors and run.json into `output`.
 
     `source` is a file of word vectors, or the folder of a base, whose input embeddings are taken. Wider vectors than
     `size` are projected on their first principal components. All are then scaled by one number: the vectors of train's
     tokens get components of unit variance, as the initial embeddings of the tokens without a vector have.
-
-    Returns:
-        run.json: source, width, embedding, entries, with_vector, from_subwords, train_coverage (share of train's tokens
-        that have a vector), train_ids_coverage (share of its distinct tokens).
 
     Raises:
         InputError: the vectors are narrower than `size`, or no token of train has one, or the file is faulty.
@@ -51,18 +67,19 @@ def prepare_vectors(tokens: Path, source: Path, size: int, output: Path) -> dict
     spread = float(np.sqrt(np.square(of_train).mean()))
     if not spread:
         raise InputError(f"{source}: all vectors of train's tokens are zero: choose another file")
-    run = {
-        "source": str(source),
-        "width": width,
-        "embedding": size,
-        "entries": summary.vocabulary,
-        "with_vector": len(mapped.token_ids),
-        "from_subwords": mapped.from_subwords,
-        "train_coverage": round(float(counts[covered].sum() / counts.sum()), 4),
-        "train_ids_coverage": round(float(covered.mean()), 4),
-    }
-    _save(output, mapped.token_ids, (vectors / spread).astype(np.float32), summary.tokenizer_hash, run)
-    write_json(output / "run.json", run)
+    run = VectorsRecord(
+        source=str(source),
+        width=width,
+        embedding=size,
+        entries=summary.vocabulary,
+        with_vector=len(mapped.token_ids),
+        from_subwords=mapped.from_subwords,
+        train_coverage=round(float(counts[covered].sum() / counts.sum()), 4),
+        train_ids_coverage=round(float(covered.mean()), 4),
+    )
+    header = {"tokenizer_hash": summary.tokenizer_hash, **run.to_json()}
+    _save(output, mapped.token_ids, (vectors / spread).astype(np.float32), header)
+    run.write(output / "run.json")
     return run
 
 
@@ -87,11 +104,11 @@ def input_embeddings(base: Path) -> np.ndarray:
     return model.get_input_embeddings().weight.detach().float().numpy()
 
 
-def _save(output: Path, token_ids: np.ndarray, vectors: np.ndarray, tokenizer_hash: str, run: dict[str, Any]) -> None:
+def _save(output: Path, token_ids: np.ndarray, vectors: np.ndarray, header: Mapping[str, object]) -> None:
     import torch
 
     tensors = {
         "token_ids": torch.from_numpy(token_ids.astype(np.int32)),
         "vectors": torch.from_numpy(np.ascontiguousarray(vectors)),
     }
-    save_tensors(output / VECTORS_FILE, "vectors", tensors, {"tokenizer_hash": tokenizer_hash, **run})
+    save_tensors(output / VECTORS_FILE, "vectors", tensors, dict(header))

@@ -273,8 +273,8 @@ def test_text_in_another_script_is_warned_of(tiny, pools, tmp_path):
     (tmp_path / "greek.txt").write_text("Ὁ βίος βραχύς, ἡ δὲ τέχνη μακρή.\nΓνῶθι σεαυτόν.\n", encoding="utf-8")
     build_pool(TextSource(kind="text", files=str(tmp_path / "greek.txt")), material(tiny), None, tmp_path / "pool")
     made = tokenize_pool(tmp_path / "pool", tiny.tokens, tmp_path / "tokens")
-    assert made["unknown_tokens"] > 0.5
-    assert "another language or script" in made["warnings"][0]
+    assert made.unknown_tokens > 0.5
+    assert "another language or script" in made.warnings[0]
     assert read_json(pools / "tokens" / "more" / "tokens.json")["warnings"] == []
 
 
@@ -388,7 +388,7 @@ def test_what_the_report_says_of_a_pool_is_what_the_teacher_says(tiny, pools, tm
         "students": {"rnn": {"tokenizer": "tiny"}},
         "transfer": {"shards": 3, "sources": sources},
     }
-    experiment, classes = validate_experiment(values, "params.yaml"), read_summary(tiny.tokens)["classes"]
+    experiment, classes = validate_experiment(values, "params.yaml"), read_summary(tiny.tokens).classes
     teacher = layout.systems(experiment)[0]
     own, more = summarise_pools(experiment, tmp_path, [teacher], classes)
     assert (own.source, own.read, own.sentences, more.kind) == ("own", 12, 12, "corpus")

@@ -116,10 +116,10 @@ def test_prediction_agrees_with_the_saved_logits(tiny, own, workplace):
 
 def test_input_embeddings_of_a_teacher_are_projected(tiny, own, workplace):
     run = prepare_vectors(own / "tokens", tiny.base, WIDTH, workplace / "vectors")
-    assert (run["width"], run["embedding"]) == (32, WIDTH)
-    assert run["train_coverage"] > 0.9
+    assert (run.width, run.embedding) == (32, WIDTH)
+    assert run.train_coverage > 0.9
     arrays, _ = load_arrays(workplace / "vectors" / "vectors.safetensors", "vectors")
-    assert arrays["vectors"].shape == (run["with_vector"], WIDTH)
+    assert arrays["vectors"].shape == (run.with_vector, WIDTH)
 
 
 @pytest.mark.parametrize(
