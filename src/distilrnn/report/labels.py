@@ -18,20 +18,30 @@ def curves(results: Results) -> list[LabelCurve]:
 
 
 def sentences(results: Results) -> Iterator[str]:
-    """With how many labels each baseline equals its distilled student, for each number of labels but all of them."""
+    """With how many labels each baseline equals its distilled student, for each number of labels but all of them.
+
+    A measure in which the student's interval does not lie above the majority class is left out: what is no better than
+    no labels equals no number of them.
+    """
     found = {curve.system: curve for curve in curves(results)}
     baselines = {s.student_entry: s.name for s in results.systems if s.kind == "baseline"}
+    majority = results.metrics["majority"][main_split(results.splits)]
     for system in (system for system in results.systems if system.kind == "distilled" and system.name in found):
         distilled, baseline = found[system.name], found[baselines[system.student_entry]]
         for point in distilled.points[:-1]:
-            needed = {measure: _needed(baseline, measure, getattr(point, measure)) for measure in MEASURES}
+            begin = f"{results.titles[system.name]} with {point.labels:,} labels"
+            needed = {
+                measure: _needed(baseline, measure, getattr(point, measure))
+                for measure in MEASURES
+                if getattr(point, f"{measure}_interval")[0] > (majority[measure] or 0)
+            }
+            if not needed:
+                yield f"{begin} is not shown to be better than the majority class."
+                continue
             equal = [f"{number} in {NAMES[measure]}" for measure, number in needed.items()]
-            if len(set(needed.values())) == 1:
+            if len(needed) == 2 and len(set(needed.values())) == 1:
                 equal = [f"{needed['accuracy']}, in accuracy and in MCC"]
-            yield (
-                f"{results.titles[system.name]} with {point.labels:,} labels equals {results.titles[baseline.system]} "
-                f"with {' and '.join(equal)}."
-            )
+            yield f"{begin} equals {results.titles[baseline.system]} with {' and '.join(equal)}."
 
 
 def _needed(curve: LabelCurve, measure: Measure, value: float) -> str:

@@ -16,7 +16,7 @@ from distilrnn.errors import InputError
 from distilrnn.orchestration.stages import report_files
 from distilrnn.params.published import PublishedParams
 from distilrnn.pipeline.report import gather_provenance, write_report
-from distilrnn.report import tables
+from distilrnn.report import labels, tables
 from distilrnn.report.cascades import costed, sentence
 from distilrnn.report.comparison import compare
 from distilrnn.report.page import page_html
@@ -387,7 +387,7 @@ def test_the_unlabelled_text_stands_in_page_and_model_card(tmp_path):
 def test_what_labels_are_worth_is_said_in_page_and_table(tmp_path):
     experiment = make_experiment(teachers=("gpt2",), labels={"sentences": [100]})
     params = write_experiment(tmp_path, experiment)
-    values = {"distilrnn-gpt2": (0.70, 0.8), "rnn": (0.6, 0.75), "linear": (0.65, 0.7)}
+    values = {"distilrnn-gpt2": (0.85, 0.95), "rnn": (0.75, 0.9), "linear": (0.65, 0.7)}
     curves = [
         {
             "system": name,
@@ -398,7 +398,7 @@ def test_what_labels_are_worth_is_said_in_page_and_table(tmp_path):
                     "accuracy": a,
                     "accuracy_interval": (a - 0.1, a + 0.1),
                     "mcc": 0.9,
-                    "mcc_interval": (0, 1),
+                    "mcc_interval": (0.8, 1),
                 }
                 for n, a in zip((100, 2700), measured, strict=True)
             ],
@@ -418,6 +418,31 @@ def test_what_labels_are_worth_is_said_in_page_and_table(tmp_path):
     assert (tmp_path / "figures" / "labels.svg").is_file()
     assert tables.labels(read_results(params))[0].rows[1] == [
         "RNN on labels",
-        "60.0 (50.0 to 70.0)",
         "75.0 (65.0 to 85.0)",
+        "90.0 (80.0 to 100.0)",
     ]
+
+
+def test_a_student_that_is_no_better_than_the_majority_class_equals_no_number_of_labels(tmp_path):
+    params = write_experiment(tmp_path, make_experiment(teachers=("gpt2",), labels={"sentences": [100]}))
+    statistics = read_json(tmp_path / "statistics.json")
+
+    def said(low_accuracy, low_mcc):
+        points = [
+            {
+                "labels": n,
+                "accuracy": 0.8,
+                "accuracy_interval": (low_accuracy, 0.9),
+                "mcc": 0.3,
+                "mcc_interval": (low_mcc, 1),
+            }
+            for n in (100, 2700)
+        ]
+        curves = [{"system": name, "split": "in_domain_dev", "points": points} for name in ("distilrnn-gpt2", "rnn")]
+        write_json(tmp_path / "statistics.json", statistics | {"label_curves": curves})
+        (sentence,) = labels.sentences(read_results(params))
+        return sentence.removeprefix("RNN distilled from gpt2 with 100 labels ")
+
+    assert said(0.6, -0.1) == "is not shown to be better than the majority class."
+    assert said(0.6, 0.1) == "equals RNN on labels with at most 100 in MCC."
+    assert said(0.75, 0.1) == "equals RNN on labels with at most 100, in accuracy and in MCC."
