@@ -136,6 +136,8 @@ def _jobs_lines(figures: dict) -> Iterator[Line]:
 def _memory_lines(figures: dict) -> Iterator[Line]:
     yield "student job: peak memory", f"{figures['student_job_mb']:,.0f} MB", ""
     yield "teacher job: peak memory", f"{figures['teacher_job_mb']:,.0f} MB", ""
+    if "pool_sentences" not in figures:  # as measured before pools were
+        return
     for count, peak in zip(figures["pool_sentences"], figures["student_job_with_pool_mb"], strict=True):
         yield f"student job with {count:,} unlabelled sentences: peak memory", f"{peak:,.0f} MB", ""
 

@@ -13,11 +13,11 @@ from benchmarks.data import END_OF_TEXT, stand_in
 from benchmarks.files import sentences_to_repeat
 from benchmarks.inference import FORMS, NO_FASTTEXT, make_students, sentences
 from benchmarks.ours import arithmetic, our_student, our_teacher
-from benchmarks.run import measure, rows
+from benchmarks.run import measure, recorded, rows
 from benchmarks.scoring import PAD, SHAPES, OurScorer, PlainScorer
 from benchmarks.shapes import STUDENTS
 from benchmarks.sizes import TINY
-from benchmarks.timing import ROOT, ratio, run, spread
+from benchmarks.timing import RESULTS, ROOT, ratio, run, spread
 from transformers import GPT2Config
 
 from distilrnn.artifacts.files import read_json
@@ -116,6 +116,13 @@ def test_an_int8_student_of_30000_types_cut_to_what_was_seen_is_below_2_mb(tmp_p
         made = read_json(folder / "export.json")
         assert made["vocabulary"] == 30_000 > made["vectors"] > 100
         assert sum((folder / name).stat().st_size for name in ("student.int8.onnx", "tokenizer.json")) < 2e6
+
+
+def test_what_is_recorded_can_be_printed():
+    """A run of one topic prints the others' recorded results too, whatever version wrote them."""
+    results = recorded(RESULTS)
+    assert {"teacher", "memory", "growth"} <= set(results)
+    assert len(list(rows(results))) > 30
 
 
 def test_what_is_asked_has_the_words_of_the_corpus_in_another_order():
