@@ -158,6 +158,8 @@ def params_text(
         "    # Squared difference of the logits (Tang et al. 2019); the other choice is `loss: kl` with a temperature.",
         "    distil: {loss: mse, label_weight: 0.0}",
         "",
+        "linear: {}  # TF-IDF and logistic regression: what one would take instead",
+        "",
         "evaluate:",
         "  resamples: 10000",
         "  confidence: 0.95",
