@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.jobs import Place
-from benchmarks.shapes import STUDENTS
+from benchmarks.shapes import STUDENTS, untrained_header
 from benchmarks.sizes import Sizes
 from benchmarks.timing import run, spread
 from distilrnn.data.corpus import Example
@@ -19,7 +19,6 @@ from distilrnn.export.students import FP32, INT8, export_student, write_export
 from distilrnn.models.checkpoints import save_student
 from distilrnn.models.linear import Features, LinearClassifier, LinearHeader, fit_weights, save_linear
 from distilrnn.models.student import Student
-from distilrnn.models.student_header import StudentHeader
 from distilrnn.params.linear import LinearParams
 
 VOCABULARY = 30_000
@@ -66,17 +65,7 @@ def make_students(folder: Path, texts: list[str]) -> dict[str, Path]:
     tokenizer = learn_words(iter([*texts, *made_up]), VOCABULARY, 1, True)
     seen = np.unique([0, 1, *(token for encoding in tokenizer.encode_batch_fast(texts) for token in encoding.ids)])
     for name, model in STUDENTS.items():
-        header = StudentHeader(
-            classes=["no", "yes"],
-            model=model,
-            seed=0,
-            vocabulary=VOCABULARY,
-            max_length=None,
-            pad_id=0,
-            corpus_hash="",
-            tokenizer_hash="",
-            training={},
-        )
+        header = untrained_header(model, VOCABULARY)
         checkpoint = folder / name / CHECKPOINT
         save_student(checkpoint, Student(seen, 2, model, 0), seen, tokenizer.to_str().encode(), header)
         exported = export_student(checkpoint, seen, int8=True)

@@ -17,6 +17,7 @@ from rich.console import Console
 from torch import nn
 from transformers import LlamaConfig, LlamaModel
 
+from benchmarks.shapes import untrained_header
 from distilrnn.data.batching import sorted_batches
 from distilrnn.data.encoded import EncodedSplit
 from distilrnn.inference import BATCH as PREDICT_BATCH
@@ -24,7 +25,6 @@ from distilrnn.inference import MAX_TOKENS
 from distilrnn.models.checkpoints import save_student
 from distilrnn.models.numpy_student import load_numpy_student
 from distilrnn.models.student import Student
-from distilrnn.models.student_header import StudentHeader
 from distilrnn.models.teacher import Teacher, place, tune
 from distilrnn.params.common import TrainingParams
 from distilrnn.params.student import StudentModelParams
@@ -92,17 +92,7 @@ def of_student(work: str, data: EncodedDataset, device: Device) -> Callable[[], 
     student = Student(np.arange(VOCABULARY), 2, params, 0)
     if work == "student":
         return lambda: trained(student, data, device, None)
-    header = StudentHeader(
-        classes=["no", "yes"],
-        model=params,
-        seed=0,
-        vocabulary=VOCABULARY,
-        max_length=None,
-        pad_id=0,
-        corpus_hash="",
-        tokenizer_hash="",
-        training={},
-    )
+    header = untrained_header(params, VOCABULARY)
     with TemporaryDirectory() as folder:
         save_student(Path(folder) / "student.safetensors", student, np.arange(VOCABULARY), b"{}", header)
         asked, _, _ = load_numpy_student(Path(folder) / "student.safetensors")

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from transformers import AutoModel, BertConfig, Gemma3TextConfig, GPT2Config, LlamaConfig, PretrainedConfig
 
+from distilrnn.models.student_header import StudentHeader
 from distilrnn.params.student import StudentModelParams
 
 STUDENTS = {
@@ -51,6 +52,22 @@ TEACHERS: dict[str, tuple[type[PretrainedConfig], dict[str, Any]]] = {
         },
     ),
 }
+
+
+def untrained_header(model: StudentModelParams, vocabulary: int) -> StudentHeader:
+    """The header of a student that has learned nothing."""
+    return StudentHeader(
+        classes=["no", "yes"],
+        model=model,
+        seed=0,
+        vocabulary=vocabulary,
+        max_length=None,
+        pad_id=0,
+        corpus_hash="",
+        tokenizer_hash="",
+        training={},
+    )
+
 
 TINY_BODY = {"num_hidden_layers": 2, "vocab_size": 2000}
 """What makes any of them small enough to try the code with."""

@@ -105,6 +105,11 @@ def shard_name(shard: int | str, shards: int | str) -> str:
     return f"shard{shard}-of-{shards}"
 
 
+def shard_folders(folder: Path, shards: int) -> list[Path]:
+    """The folder of every shard of what a teacher says of a pool, in their order."""
+    return [folder / shard_name(shard, shards) for shard in range(1, shards + 1)]
+
+
 class PoolLogits:
     """What one teacher says of a pool: the logits of all shards, memory-mapped, float32 [sentences, classes]."""
 

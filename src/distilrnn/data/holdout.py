@@ -18,9 +18,9 @@ def split_holdout(
     part of the rows to learn from, and none of what is held out.
     """
     train, validation = _holdout(labels, selection)
-    return train if budget.labels is None else train[
-        first_rows(labels[train], budget.labels, budget.labels_seed)
-    ], validation
+    if budget.labels is not None:
+        train = train[first_rows(labels[train], budget.labels, budget.labels_seed)]
+    return train, validation
 
 
 def first_rows(labels: np.ndarray, number: int, seed: int) -> np.ndarray:

@@ -1,6 +1,6 @@
 """What became of each source of unlabelled sentences, and what the teachers see in it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from scipy.special import softmax
 from distilrnn.artifacts.files import read_json
 from distilrnn.artifacts.layout import System
 from distilrnn.artifacts.logits import FILE
-from distilrnn.artifacts.transfer import Pool, PoolLogits, logits_folder, read_pool, read_sentences, shard_name
+from distilrnn.artifacts.transfer import Pool, PoolLogits, logits_folder, read_pool, read_sentences, shard_folders
 from distilrnn.evaluation.records import JudgedPool, PoolAnswer, PoolSummary
 from distilrnn.params.experiment import Experiment
 
@@ -79,7 +79,5 @@ def _judged(
     )
 
 
-def _shards(experiment: Experiment, folder: Path, source: str, teacher: System, seed: int) -> Iterator[Path]:
-    shards = experiment.transfer.shards
-    place = logits_folder(folder, source, str(teacher.teacher), seed)
-    return (place / shard_name(shard, shards) for shard in range(1, shards + 1))
+def _shards(experiment: Experiment, folder: Path, source: str, teacher: System, seed: int) -> list[Path]:
+    return shard_folders(logits_folder(folder, source, str(teacher.teacher), seed), experiment.transfer.shards)

@@ -11,7 +11,7 @@ from distilrnn.artifacts.curves import to_csv
 from distilrnn.artifacts.files import write_atomically
 from distilrnn.artifacts.records import Settings
 from distilrnn.artifacts.runs import ParameterCounts, PointScores, TrainingRecord
-from distilrnn.data.encoded import EncodedSummary, read_encoded_split
+from distilrnn.data.encoded import EncodedSplit, EncodedSummary, read_encoded_split
 from distilrnn.data.holdout import split_holdout
 from distilrnn.models.headers import NeuralHeader
 from distilrnn.orchestration.code import code_version
@@ -35,22 +35,23 @@ def train_and_validation_sets(
 ) -> tuple[EncodedDataset, EncodedDataset]:
     """The sentences to train on and those that choose the epoch, with the teacher's logits where there are some."""
 
-    def sentences(split: str, rows: np.ndarray | None = None) -> EncodedDataset:
-        chosen = read_encoded_split(tokens, split)
-        logits = None if teacher_logits is None else teacher_logits[split]
-        if rows is not None:
-            chosen, logits = chosen.select(rows), None if logits is None else logits[rows]
-        return EncodedDataset(chosen, summary.pad_id, width, logits)
+    def dataset(split: str, encoded: EncodedSplit, rows: np.ndarray) -> EncodedDataset:
+        logits = None if teacher_logits is None else teacher_logits[split][rows]
+        return EncodedDataset(encoded.select(rows), summary.pad_id, width, logits)
 
-    labels = read_encoded_split(tokens, TRAIN).labels
-    train_rows, validation_rows = split_holdout(labels, selection, budget)
-    train = sentences(TRAIN, train_rows)
-    return train, sentences(DEV) if selection.validation == "dev" else sentences(TRAIN, validation_rows)
+    train = read_encoded_split(tokens, TRAIN)
+    train_rows, validation_rows = split_holdout(train.labels, selection, budget)
+    if selection.validation == "dev":
+        dev = read_encoded_split(tokens, DEV)
+        return dataset(TRAIN, train, train_rows), dataset(DEV, dev, np.arange(len(dev)))
+    return dataset(TRAIN, train, train_rows), dataset(TRAIN, train, validation_rows)
 
 
-def labelled_sentences(tokens: Path, selection: SelectionParams) -> int:
-    """How many sentences of train there are to learn from, whatever the budget."""
-    return len(split_holdout(read_encoded_split(tokens, TRAIN).labels, selection)[0])
+def left_out(tokens: Path, selection: SelectionParams, budget: LabelBudget) -> int:
+    """How many sentences of train a budget of labels leaves out of what there is to learn from."""
+    if budget.labels is None:
+        return 0
+    return len(split_holdout(read_encoded_split(tokens, TRAIN).labels, selection)[0]) - budget.labels
 
 
 def as_many_steps(training: Training, sentences: int, of_all: int) -> Training:

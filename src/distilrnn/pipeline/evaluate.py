@@ -118,11 +118,11 @@ def evaluate_experiment(params: Path) -> tuple[dict[str, Any], Statistics]:
         ],
     )
     for name, detail in details.items():
-        write_json(folder / "metrics" / f"{name}.json", detail.model_dump(mode="json"))
+        detail.write(folder / "metrics" / f"{name}.json")
         write_json(folder / "scores" / f"{name}.json", scores(detail))
     for name, rows in curves.items():
         write_atomically(folder / "curves" / f"{name}.csv", to_csv(rows))
-    write_json(folder / "statistics.json", found.model_dump(mode="json"))
+    found.write(folder / "statistics.json")
     write_json(folder / "metrics.json", metrics)
     return metrics, found
 

@@ -11,7 +11,7 @@ from scipy.special import log_softmax, softmax
 from distilrnn.artifacts.files import file_hash, require_equal
 from distilrnn.artifacts.logits import FILE, average, load_logits, written_logits
 from distilrnn.artifacts.runs import ParameterCounts, PointScores, TrainingRecord
-from distilrnn.artifacts.transfer import PoolLogits, read_pool, read_sentences, shard_name
+from distilrnn.artifacts.transfer import PoolLogits, read_pool, read_sentences, shard_folders
 from distilrnn.data.corpus import CorpusSummary, read_split, read_summary
 from distilrnn.data.holdout import split_holdout
 from distilrnn.errors import InputError
@@ -57,7 +57,7 @@ class LinearTeacher:
             sentences = list(read_sentences(folder))
             members = []
             for logits in self.pool_logits[place * runs : (place + 1) * runs]:
-                shards = [logits / shard_name(shard, self.shards) / FILE for shard in range(1, self.shards + 1)]
+                shards = [shard / FILE for shard in shard_folders(logits, self.shards)]
                 read = PoolLogits(shards, pool.hash, summary.classes, len(sentences))
                 members.append({"pool": read.rows(np.arange(len(sentences)))})
             yield sentences, average(members)["pool"]

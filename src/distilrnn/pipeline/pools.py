@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from distilrnn.artifacts.files import file_hash, require_equal
 from distilrnn.artifacts.logits import FILE
-from distilrnn.artifacts.transfer import PoolLogits, read_keys, read_pool, shard_name
+from distilrnn.artifacts.transfer import PoolLogits, read_keys, read_pool, shard_folders
 from distilrnn.data.encoded import EncodedSummary, read_encoded_pool
 from distilrnn.errors import InputError
 from distilrnn.training.transfer import TaughtPool
@@ -29,7 +29,7 @@ class TransferInputs:
 
     def shard_files(self, logits: Path) -> list[Path]:
         """The files of one folder of shards."""
-        return [logits / shard_name(shard, self.shards) / FILE for shard in range(1, self.shards + 1)]
+        return [shard / FILE for shard in shard_folders(logits, self.shards)]
 
     def header(self) -> dict[str, Any]:
         """What a student depends on."""

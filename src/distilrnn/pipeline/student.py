@@ -21,7 +21,7 @@ from distilrnn.pipeline.common import (
     TrainedSystem,
     as_many_steps,
     code_of,
-    labelled_sentences,
+    left_out,
     train_and_validation_sets,
 )
 from distilrnn.pipeline.pools import TransferInputs, read_pools
@@ -117,8 +117,7 @@ def train_student(job: StudentJob, output: Path) -> None:
     if job.transfer is not None:
         pools = read_pools(job.transfer, summary)
         train = with_pools(labelled, pools, classes, job.transfer.balance, job.transfer.seed)
-    missing = labelled_sentences(tokens, selection) - len(labelled)
-    training = as_many_steps(job.training, len(train), len(train) + missing)
+    training = as_many_steps(job.training, len(train), len(train) + left_out(tokens, selection, job.budget))
     configure_process(job.threads)
     device = select_device(training.precision)
     if device.precision == "bf16" and not multiplies_bf16(device.name):

@@ -16,7 +16,7 @@ from distilrnn.pipeline.common import (
     TrainedSystem,
     as_many_steps,
     code_of,
-    labelled_sentences,
+    left_out,
     train_and_validation_sets,
 )
 from distilrnn.runtime.device import configure_process, select_device
@@ -49,7 +49,7 @@ def train_teacher(job: TeacherJob, output: Path) -> None:
     summary = read_summary(job.tokens)
     classes = summary.classes
     train, validation = train_and_validation_sets(job.tokens, summary, selection, budget=job.budget)
-    training = as_many_steps(job.training, len(train), labelled_sentences(job.tokens, selection))
+    training = as_many_steps(job.training, len(train), len(train) + left_out(job.tokens, selection, job.budget))
     limit = summary.text_limit
     if limit.policy == "windows":  # each with its text's label, so that memory is a window's, however long the text
         train = replace(train, tokens=train.tokens.windows(limit))

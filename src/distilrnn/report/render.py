@@ -3,7 +3,6 @@
 import re
 import textwrap
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from distilrnn.params.splits import main_split
@@ -30,9 +29,12 @@ NAME_WIDTH = 19
 
 def to_json(comparison: Comparison, provenance: Provenance) -> str:
     """The comparison as JSON, numbers unrounded, and what made it."""
+    from pydantic import TypeAdapter
+
     from distilrnn.artifacts.files import to_json as write
 
-    return write(asdict(comparison) | {"provenance": asdict(provenance)})
+    values = TypeAdapter(Comparison).dump_python(comparison, mode="json")
+    return write(values | {"provenance": TypeAdapter(Provenance).dump_python(provenance, mode="json")})
 
 
 def cells(row: Row) -> list[str]:

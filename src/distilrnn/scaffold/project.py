@@ -162,10 +162,7 @@ def _place_in_files(wishes: Wishes, ask: Ask) -> dict[str, Any]:
 def _place_in_dataset(wishes: Wishes, ask: Ask) -> dict[str, Any]:
     """Where a dataset and its splits and columns are, as keys of the corpus section."""
     splits = dataset_splits(str(wishes.data), wishes.revision, wishes.subset)
-    found = {
-        split: next((name for name in (split, *names) if name in splits), None)
-        for split, names in SPLIT_FOLDERS.items()
-    }
+    found = {split: next((name for name in names if name in splits), None) for split, names in SPLIT_FOLDERS.items()}
     found |= {split: str(name) for split, name in (("dev", wishes.dev), ("test", wishes.test)) if name is not None}
     if found["train"] is None:
         raise InputError(f"{wishes.data}: has no split train, only {', '.join(splits)}: write the experiment by hand")

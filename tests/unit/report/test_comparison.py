@@ -8,6 +8,7 @@ from rich.console import Console
 from statsmodels.stats.proportion import proportion_confint
 
 from distilrnn.errors import InputError
+from distilrnn.evaluation.system_metrics import Measured, VariantScores
 from distilrnn.params.published import PublishedParams
 from distilrnn.report.comparison import compare
 from distilrnn.report.formatting import number, si_count, significant_digits
@@ -126,6 +127,18 @@ def test_json_holds_unrounded_numbers(five):
     assert rnn["scores"]["in_domain_dev"]["accuracy"]["seeds"] == [
         run.accuracy for run in five.details["rnn"].on("in_domain_dev")
     ]
+
+
+def test_json_holds_the_variants(five):
+    spread = Measured(
+        accuracy=0.7, accuracy_std=None, accuracy_interval=(0.6, 0.8), mcc=0.3, mcc_std=None, mcc_interval=(0.2, 0.4)
+    )
+    variant = VariantScores(
+        system="rnn", variant="hidden=8", chosen=True, seeds=1, validation_accuracy=0.7, validation_accuracy_std=None,
+        seconds=2.5, splits={"in_domain_dev": spread},
+    )  # fmt: skip
+    written = json.loads(to_json(replace(compare(five), variants={"rnn": [variant]}), PROVENANCE))
+    assert written["variants"]["rnn"][0]["in_domain_dev"]["mcc_interval"] == [0.2, 0.4]
 
 
 def test_verdict_sentences_stand_below_every_form_of_the_table(five):
