@@ -9,7 +9,7 @@ run: $(BIN)/installed
 	snakemake --cores all --resources gpu=1
 
 test: $(BIN)/installed lint
-	pytest --cov --numprocesses auto --durations 20
+	pytest --cov --numprocesses auto --maxschedchunk 2 --durations 20
 
 # For the daily loop: what starts real engines or trains for many seconds is left out.
 check: $(BIN)/installed lint
@@ -24,7 +24,7 @@ lint: $(BIN)/installed
 
 # Speed: docs/benchmarks.md. COLA is the folder of CoLA's raw TSV files, TOKENIZER that of GPT-2's tokenizer.
 bench: $(BIN)/bench-installed
-	python -m benchmarks.run $(if $(COLA),--cola $(COLA)) $(if $(TOKENIZER),--tokenizer $(TOKENIZER)) $(TOPICS)
+	python -m benchmarks.run $(if $(COLA),--cola $(COLA)) $(if $(TOKENIZER),--tokenizer $(TOKENIZER)) $(if $(REPEATS),--repeats $(REPEATS)) $(TOPICS)
 
 # As root on Debian or Ubuntu: installs Slurm, starts it on the loopback address, stops it. See docs/slurm.md.
 test-slurm: $(BIN)/installed

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.jobs import Place
-from benchmarks.shapes import STUDENTS, untrained_header
 from benchmarks.sizes import Sizes
+from benchmarks.students import STUDENTS, untrained_header
 from benchmarks.timing import run, spread
 from distilrnn.data.corpus import Example
 from distilrnn.data.tokenizer import learn_words
@@ -59,18 +59,19 @@ def sentences(examples: list[Example], count: int) -> list[str]:
     return found
 
 
-def make_students(folder: Path, texts: list[str]) -> dict[str, Path]:
+def make_students(folder: Path, texts: list[str], names: Sequence[str] = tuple(STUDENTS)) -> dict[str, Path]:
     """A folder of files for each student, whose weights are random."""
     made_up = (f"type{number}" for number in range(VOCABULARY))
     tokenizer = learn_words(iter([*texts, *made_up]), VOCABULARY, 1, True)
     seen = np.unique([0, 1, *(token for encoding in tokenizer.encode_batch_fast(texts) for token in encoding.ids)])
-    for name, model in STUDENTS.items():
+    for name in names:
+        model = STUDENTS[name]
         header = untrained_header(model, VOCABULARY)
         checkpoint = folder / name / CHECKPOINT
         save_student(checkpoint, Student(seen, 2, model, 0), seen, tokenizer.to_str().encode(), header)
         exported = export_student(checkpoint, seen, int8=True)
         write_export(checkpoint.parent, exported, exported.about)
-    return {name: folder / name for name in STUDENTS}
+    return {name: folder / name for name in names}
 
 
 def make_linear(path: Path, texts: list[str], labels: np.ndarray) -> Path:
@@ -103,7 +104,7 @@ def make_systems(place: Place, sizes: Sizes) -> list[System]:
     folder.mkdir()
     counts = sizes.asked
     found = []
-    for name, files in make_students(folder, texts).items():
+    for name, files in make_students(folder, texts, sizes.students).items():
         for form, file in FORMS.items():
             needed = [file] if form in ("numpy", "torch") else [file, "tokenizer.json"]
             size = sum((files / one).stat().st_size for one in needed)
@@ -155,7 +156,7 @@ def measure_inference(place: Place, sizes: Sizes) -> dict:
         "systems": found,
         "command": {
             f"{name}, {form}": _command(place.folder / "inference" / name / FORMS[form], asked, place.threads, sizes)
-            for name in STUDENTS
+            for name in sizes.students
             for form in ("numpy", "ONNX fp32")
         },
         "asked": list(sizes.asked),

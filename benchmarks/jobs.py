@@ -204,7 +204,7 @@ def measure_growth(place: Place, sizes: Sizes) -> dict:
         found[name] = {"seconds": [], "microseconds_per_sentence": [], "peak_mb": []}
     for count in sizes.growth:
         for name, step in steps.items():
-            ended, work = _with_its_work(place, name, step, count)
+            ended, work = _with_its_work(place, name, step, count, sizes.growth_pairs)
             found[name]["seconds"].append(round(ended.seconds, 3))
             found[name]["microseconds_per_sentence"].append(round(1e6 * work / count, 3))
             found[name]["peak_mb"].append(round(ended.peak_mb, 1))
@@ -212,15 +212,17 @@ def measure_growth(place: Place, sizes: Sizes) -> dict:
     return found
 
 
-def _with_its_work(place: Place, name: str, step: Callable[[int], Ended], count: int) -> tuple[Ended, float]:
+def _with_its_work(
+    place: Place, name: str, step: Callable[[int], Ended], count: int, pairs: int
+) -> tuple[Ended, float]:
     """A run, and the seconds that its sentences took: those that it says itself.
 
-    Or else what it takes longer than one of few sentences just before it; the median of three such pairs, where the
+    Or else what it takes longer than one of few sentences just before it; the median of some such pairs, where the
     difference is small.
     """
     if name in TIMED:
         ended = step(count)
         return ended, float(read_json(place.folder / f"{name}{count}" / "run.json")["seconds"])
-    pairs = [(step(SMALLEST), step(count)) for _ in range(1 if count >= 1_000_000 else 3)]
-    work = statistics.median(ended.seconds - start.seconds for start, ended in pairs)
-    return pairs[-1][1], max(work, 0.0)
+    measured = [(step(SMALLEST), step(count)) for _ in range(1 if count >= 1_000_000 else pairs)]
+    work = statistics.median(ended.seconds - start.seconds for start, ended in measured)
+    return measured[-1][1], max(work, 0.0)

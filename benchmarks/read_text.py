@@ -15,9 +15,8 @@ import numpy as np
 import torch
 from rich.console import Console
 from torch import nn
-from transformers import LlamaConfig, LlamaModel
 
-from benchmarks.shapes import untrained_header
+from benchmarks.students import untrained_header
 from distilrnn.data.batching import sorted_batches
 from distilrnn.data.encoded import EncodedSplit
 from distilrnn.inference import BATCH as PREDICT_BATCH
@@ -51,6 +50,8 @@ def texts(length: int, tokens: int) -> EncodedDataset:
 
 def llama(width: int, layers: int) -> Teacher:
     """A teacher with rotary positions, which have no end."""
+    from transformers import LlamaConfig, LlamaModel
+
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=VOCABULARY,

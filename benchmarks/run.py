@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -170,6 +171,9 @@ def main(
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = os.cpu_count() or 1,
     output: Annotated[Path, typer.Option(help="Folder to write.")] = RESULTS,
+    repeats: Annotated[
+        int | None, typer.Option(min=1, help="How often each is measured; by default three times.")
+    ] = None,
     tiny: Annotated[bool, typer.Option("--tiny", help="Sizes that only show that the code runs.")] = False,
 ) -> None:
     """Measure this package beside the textbook and Trainer + peft."""
@@ -180,7 +184,8 @@ def main(
     if unknown:
         raise InputError(f"{unknown[0]} is nothing to measure: name some of {', '.join(TOPICS)}")
     started = time.perf_counter()
-    measure(topics, cola, tokenizer, threads, TINY if tiny else Sizes(), output)
+    sizes = TINY if tiny else Sizes()
+    measure(topics, cola, tokenizer, threads, replace(sizes, repeats=repeats or sizes.repeats), output)
     results = recorded(output)
     draw_ratios(results, output)
     draw_growth(results, output)

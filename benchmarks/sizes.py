@@ -26,6 +26,10 @@ class Sizes:
     job_sentences: int = 256
     """Sentences of the teacher job whose memory is measured."""
     growth: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)
+    growth_pairs: int = 3
+    """Pairs of runs whose difference is what the sentences of a rule took."""
+    students: tuple[str, ...] = ("demo", "sst2", "cola")
+    """Which of shapes.STUDENTS are asked."""
     asked: tuple[int, ...] = (1_000, 100_000)
     """Sentences that a system is asked at once."""
     asked_alone: int = 1_000
@@ -45,7 +49,7 @@ class Sizes:
 
 
 TINY = Sizes(
-    repeats=2,
+    repeats=1,
     width=16,
     layers=2,
     heads=2,
@@ -59,13 +63,15 @@ TINY = Sizes(
     trivial_jobs=3,
     student_jobs=2,
     job_sentences=40,
-    growth=(150, 300),
+    growth=(150,),
+    growth_pairs=1,
+    students=("demo",),
     asked=(20, 60),
     asked_alone=10,
     teacher_asked=(8,),
     teacher_asked_alone=2,
-    pools=(200, 400),
-    lengths=(8, 32),
+    pools=(200,),
+    lengths=(32,),
     length_tokens=256,
     kernel_sentences=16,
     kernel_repeats=2,

@@ -15,7 +15,6 @@ from benchmarks.inference import FORMS, NO_FASTTEXT, make_students, sentences
 from benchmarks.ours import arithmetic, our_student, our_teacher
 from benchmarks.run import measure, recorded, rows
 from benchmarks.scoring import PAD, SHAPES, OurScorer, PlainScorer
-from benchmarks.shapes import STUDENTS
 from benchmarks.sizes import TINY
 from benchmarks.timing import RESULTS, ROOT, ratio, run, spread
 from transformers import GPT2Config
@@ -30,6 +29,7 @@ from distilrnn.training.predict import predict_logits
 CPU = Device("cpu", "fp32", 1)
 
 
+@pytest.mark.slow
 def test_training_benchmarks_run_and_are_written(tmp_path):
     from benchmarks.drawing import draw_ratios
 
@@ -61,7 +61,7 @@ def test_jobs_run_and_are_written(tmp_path):
     assert {name for name, *_ in rows(results)} >= {
         "student job: launch to first step",
         "student job: peak memory",
-        "student job with 400 unlabelled sentences: peak memory",
+        "student job with 200 unlabelled sentences: peak memory",
         "student inference, texts of 32 tokens",
     }
     assert all(50 < peak < 2000 for peak in results["growth"]["figures"]["student"]["peak_mb"])
@@ -77,12 +77,12 @@ def test_inference_is_measured_for_every_system_and_form(tmp_path):
 
     results = measure(["inference"], None, None, 1, TINY, tmp_path)
     figures = results["inference"]["figures"]
-    students = {f"{name}, {form}" for name in STUDENTS for form in FORMS}
+    students = {f"{name}, {form}" for name in TINY.students for form in FORMS}
     others = {"TF-IDF, linear", "teacher MiniLM", "teacher GPT-2", "teacher Gemma 3 270M"}
     assert set(figures["systems"]) - {"fastText"} == students | others
     assert figures["fastText"] in ("measured", NO_FASTTEXT)
-    assert set(figures["command"]) == {f"{name}, {form}" for name in STUDENTS for form in ("numpy", "ONNX fp32")}
-    assert {"distilrnn predict, demo, numpy: cold start", "cola, ONNX int8, 1 thread: a lone sentence"} <= {
+    assert set(figures["command"]) == {f"{name}, {form}" for name in TINY.students for form in ("numpy", "ONNX fp32")}
+    assert {"distilrnn predict, demo, numpy: cold start", "demo, ONNX int8, 1 thread: a lone sentence"} <= {
         name for name, *_ in rows(results)
     }
     draw_inference(results, tmp_path)
