@@ -9,14 +9,19 @@ its key, and run.json records it.
 """
 
 import ast
+import json
 import keyword
+import os
 import re
+import sys
 import tokenize
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from hashlib import sha256
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 PACKAGE = "distilrnn"
 ROOT = Path(__file__).resolve().parents[3]
@@ -34,6 +39,11 @@ _FUNCTION = re.compile(r"^def (\w+)\(.*\n(?:[ \t].*\n|\n)+", re.MULTILINE)
 _Position = tuple[int, int]
 """Line (from 1) and column (from 0, in characters)."""
 
+_CACHE = ROOT / ".snakemake" / f"code.{sys.implementation.cache_tag}.json"
+"""Facts of files by their content. To find them takes longer than all else that Snakemake does before a run."""
+_MOST = 2000
+"""Files that the cache keeps facts of."""
+
 
 @cache
 def code_version(rule: str, root: Path = ROOT) -> str:
@@ -42,8 +52,9 @@ def code_version(rule: str, root: Path = ROOT) -> str:
     If the package is installed without the workflow, the rule's module in distilrnn.pipeline stands for the script.
     """
     digest = sha256()
-    for name, text in code_behind(rule, root):
-        digest.update(f"{name}\0{text}\0".encode())
+    for name, code in code_behind(rule, root):
+        digest.update(f"{name}\0{code}\0".encode())
+    _facts_by_content().save()
     return digest.hexdigest()[:16]
 
 
@@ -53,18 +64,18 @@ def code_versions(root: Path = ROOT) -> dict[str, str]:
 
 
 def code_behind(rule: str, root: Path = ROOT) -> Iterator[tuple[str, str]]:
-    """Name and text of each piece of code that counts for a rule: its own sections, its script, and modules."""
+    """Name and hash of each piece of code that counts for a rule: its own sections, its script, and modules."""
     package = _package(root)
     script = _script(rule, root)
     if script:
-        yield "rule", "\n".join(_rule_code(rule, root))
-        yield script.name, _code_of(script)
+        yield "rule", _hash("\n".join(_rule_code(rule, root)))
+        yield script.name, _facts(script)["code"]
         files = modules(script, root)
     else:
         module = package / "pipeline" / f"{rule}.py"
         files = sorted({module, *modules(module, root)})
     for file in files:
-        yield file.relative_to(package).as_posix(), _code_of(file)
+        yield file.relative_to(package).as_posix(), _facts(file)["code"]
 
 
 def modules(file: Path, root: Path = ROOT) -> list[Path]:
@@ -178,19 +189,61 @@ def _package(root: Path) -> Path:
     return package if package.is_dir() else Path(__file__).resolve().parents[1]
 
 
+class _Facts:
+    """What is known of files: the hash of their code, and the names that they import. Kept on disk between runs."""
+
+    def __init__(self, by: str, known: dict[str, Any]) -> None:
+        self.by = by
+        """The hash of this very module, which found them."""
+        self.known = known
+        self.saved = len(known)
+
+    def of(self, file: Path) -> dict[str, Any]:
+        content = file.read_bytes()
+        key = sha256(file.suffix.encode() + b"\0" + content).hexdigest()
+        if key not in self.known:
+            source, names, code = content.decode(), set(), content.decode()
+            if file.suffix == ".py":
+                names, code = set(_imported_names(ast.parse(source, str(file)))), code_text(source)
+            self.known[key] = {"code": _hash(code), "imports": sorted(names)}
+        return self.known[key]
+
+    def save(self) -> None:
+        """Write down what is new; where that is not possible, nothing is lost but time."""
+        if len(self.known) == self.saved or not (ROOT / RULES).is_dir():
+            return
+        self.saved = len(self.known)
+        newest = dict(list(self.known.items())[-_MOST:])
+        with suppress(OSError):
+            _CACHE.parent.mkdir(exist_ok=True)
+            unfinished = _CACHE.with_suffix(f".{os.getpid()}")
+            unfinished.write_text(json.dumps({"by": self.by, "known": newest}))
+            unfinished.replace(_CACHE)
+
+
 @cache
-def _code_of(file: Path) -> str:
-    text = file.read_text(encoding="utf-8")
-    return code_text(text) if file.suffix == ".py" else text
+def _facts_by_content() -> _Facts:
+    by = _hash(Path(__file__).read_text(encoding="utf-8"))
+    with suppress(OSError, ValueError, KeyError):
+        written = json.loads(_CACHE.read_bytes())
+        if written["by"] == by:
+            return _Facts(by, written["known"])
+    return _Facts(by, {})
+
+
+@cache
+def _facts(file: Path) -> dict[str, Any]:
+    return _facts_by_content().of(file)
+
+
+def _hash(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
 
 
 @cache
 def _imports(path: Path, package: Path) -> frozenset[Path]:
     """The package's files that one file imports, with the __init__.py of every package on the way."""
-    if path.suffix != ".py":
-        return frozenset()
-    tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
-    return frozenset(file for name in _imported_names(tree) for file in _files_of(name, package))
+    return frozenset(file for name in _facts(path)["imports"] for file in _files_of(name, package))
 
 
 def _imported_names(node: ast.AST) -> Iterator[str]:
@@ -206,17 +259,21 @@ def _imported_names(node: ast.AST) -> Iterator[str]:
         yield from _imported_names(child)
 
 
-def _files_of(name: str, package: Path) -> Iterator[Path]:
+@cache
+def _files_of(name: str, package: Path) -> tuple[Path, ...]:
     """For distilrnn.report.page: the __init__.py of both packages, report/page.py and templates/page.html.j2."""
     first, *parts = name.split(".")
     if first != PACKAGE:
-        return
-    for length in range(len(parts) + 1):
-        module = package.joinpath(*parts[:length])
-        yield from module.glob("__init__.py")
-        if length:
-            yield from (file for file in module.parent.glob(f"{module.name}.py") if file.is_file())
-            yield from module.parent.glob(f"templates/{module.name}.*")
+        return ()
+    *outer, last = [PACKAGE, *parts]
+    module = package.joinpath(*parts)
+    found = (
+        [*_files_of(".".join(outer), package), *module.glob("__init__.py")] if outer else [*module.glob("__init__.py")]
+    )
+    if outer:
+        found += [file for file in module.parent.glob(f"{last}.py") if file.is_file()]
+        found += module.parent.glob(f"templates/{last}.*")
+    return tuple(found)
 
 
 @cache

@@ -13,10 +13,11 @@ from distilrnn.artifacts.records import FileRecord
 from distilrnn.artifacts.tensors import save_tensors
 from distilrnn.data.encoded import EncodedSplit, read_encoded_pool, read_summary, union, used_token_ids
 from distilrnn.models.encoder import ENCODER_FILE, encoder_tensors
+from distilrnn.orchestration.code import code_version
 from distilrnn.params.common import SelectionParams
 from distilrnn.params.splits import TRAIN
 from distilrnn.params.student import PretrainingParams, StudentModelParams
-from distilrnn.pipeline.common import code_of, train_and_validation_sets
+from distilrnn.pipeline.common import train_and_validation_sets
 from distilrnn.pipeline.start import RANDOM, StartingPoint
 from distilrnn.runtime.device import configure_process, select_device
 from distilrnn.training.language_model import RecurrentLanguageModel, TextDataset, language_model_objective
@@ -31,6 +32,8 @@ SEED = 0
 class EncoderRecord(FileRecord):
     """run.json."""
 
+    code: str
+    """The version of the code that made it."""
     sentences: int
     best_epoch: int | float
     validation_loss: float
@@ -87,13 +90,15 @@ def pretrain_encoder(job: EncoderJob, output: Path) -> EncoderRecord:
     text = TextDataset(parts, summary.pad_id)
     held_out = TextDataset([validation.tokens], summary.pad_id)
     objective = language_model_objective(summary.pad_id, pretraining.samples, _frequencies(parts, token_ids))
-    resume = ResumeFile(output, {**header, "device": repr(device), "code": code_of("encoder")})
+    code = code_version("encoder")
+    resume = ResumeFile(output, {**header, "device": repr(device), "code": code})
     with TrainingProgress("encoder", pretraining.epochs, len(text)) as progress:
         run = TrainingRun(pretraining, SEED, device, progress, "loss", resume)
         history = fit(language_model, text, held_out, objective, run)
     save_tensors(output / ENCODER_FILE, "encoder", encoder_tensors(student), header)
     best = history.curves[history.best_row]
     record = EncoderRecord(
+        code=code,
         sentences=len(text),
         best_epoch=best["epoch"],
         validation_loss=best["validation_loss"],

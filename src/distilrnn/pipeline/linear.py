@@ -18,6 +18,7 @@ from distilrnn.errors import InputError
 from distilrnn.evaluation.confidence import confidence_quantiles, confidences
 from distilrnn.evaluation.confusion import accuracy, confusion, macro_f1, mcc
 from distilrnn.models.linear import Features, LinearClassifier, LinearHeader, fit_weights, save_linear
+from distilrnn.orchestration.code import code_version
 from distilrnn.params.common import SelectionParams
 from distilrnn.params.labels import ALL_LABELS, LabelBudget
 from distilrnn.params.linear import LinearParams
@@ -139,6 +140,7 @@ def train_linear(
             values[:] = model.logits([e.sentence for e in read_split(corpus / f"{split}.tsv", len(classes))])
     run = TrainingRecord(
         kind="linear",
+        code=code_version("linear"),
         seed=seed,
         sentences=len(learned),
         **({} if budget.labels is None else {"labels": budget.labels}),

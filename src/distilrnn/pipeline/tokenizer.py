@@ -6,6 +6,7 @@ from pathlib import Path
 from distilrnn.artifacts.files import write_atomically, write_json
 from distilrnn.data.corpus import iterate_split, read_summary
 from distilrnn.data.tokenizer import learn_bpe, learn_words
+from distilrnn.orchestration.code import code_version
 from distilrnn.params.splits import TRAIN
 from distilrnn.params.tokenize import LearnedTokenizerParams
 
@@ -13,6 +14,8 @@ from distilrnn.params.tokenize import LearnedTokenizerParams
 class TokenizerRecord(LearnedTokenizerParams):
     """run.json: what a tokenizer was learned with, and what came of it."""
 
+    code: str
+    """The version of the code that made it."""
     sentences: int
     """That it was learned from."""
     entries: int
@@ -43,7 +46,7 @@ def learn_tokenizer(
     learn = {"bpe": learn_bpe, "word": learn_words}[params.learn]
     tokenizer = learn(sentences(), params.vocabulary, params.min_frequency, params.lowercase)
     entries = tokenizer.get_vocab_size(with_added_tokens=True)
-    run = TokenizerRecord(**params.model_dump(), sentences=count, entries=entries)
+    run = TokenizerRecord(**params.model_dump(), code=code_version("tokenizer"), sentences=count, entries=entries)
     write_atomically(output / "tokenizer.json", tokenizer.to_str())
     write_json(output / "run.json", run.model_dump(mode="json"))
     return run

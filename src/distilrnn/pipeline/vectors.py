@@ -13,12 +13,15 @@ from distilrnn.data.tokenizer import load_tokenizer
 from distilrnn.data.vectors import MappedVectors, map_vectors, read_word_vectors, reduce_width, vectors_of_pieces
 from distilrnn.errors import InputError
 from distilrnn.models.vectors import VECTORS_FILE
+from distilrnn.orchestration.code import code_version
 from distilrnn.params.splits import TRAIN
 
 
 class VectorsRecord(FileRecord):
     """run.json."""
 
+    code: str
+    """The version of the code that made it."""
     source: str
     width: int
     """Of the source's vectors."""
@@ -68,6 +71,7 @@ def prepare_vectors(tokens: Path, source: Path, size: int, output: Path) -> Vect
     if not spread:
         raise InputError(f"{source}: all vectors of train's tokens are zero: choose another file")
     run = VectorsRecord(
+        code=code_version("vectors"),
         source=str(source),
         width=width,
         embedding=size,
@@ -77,7 +81,7 @@ def prepare_vectors(tokens: Path, source: Path, size: int, output: Path) -> Vect
         train_coverage=round(float(counts[covered].sum() / counts.sum()), 4),
         train_ids_coverage=round(float(covered.mean()), 4),
     )
-    header = {"tokenizer_hash": summary.tokenizer_hash, **run.to_json()}
+    header = {"tokenizer_hash": summary.tokenizer_hash, **run.model_dump(mode="json", exclude={"code"})}
     _save(output, mapped.token_ids, (vectors / spread).astype(np.float32), header)
     run.write(output / "run.json")
     return run

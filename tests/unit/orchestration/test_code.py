@@ -212,3 +212,30 @@ def test_without_the_workflow_the_pipelines_module_stands_for_the_script(tmp_pat
     assert code_version("teacher", tmp_path) != code_version("logits", tmp_path)
     assert "pipeline/teacher.py" in dict(code_behind("teacher", tmp_path))
     assert code.ROOT == REPOSITORY
+
+
+def versions_in(root):
+    """What a new process finds in a repository with a copy of this module."""
+    command = [sys.executable, "-c", "from distilrnn.orchestration.code import code_versions; print(code_versions())"]
+    path = {"PYTHONPATH": str(root / "src")}
+    return subprocess.run(command, env=path, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("content", [b"", b"[1", b"{}", b'{"by": "another", "known": {}}'])
+def test_what_is_remembered_of_files_changes_no_version(tmp_path, content):
+    script = "workflow/scripts/a.py"
+    files = {
+        **{"workflow/rules/a.smk": RULE, script: "import distilrnn.a\n", "src/distilrnn/__init__.py": ""},
+        **{"src/distilrnn/a.py": "X = 1\n", "src/distilrnn/orchestration/__init__.py": ""},
+        "src/distilrnn/orchestration/code.py": Path(code.__file__).read_text(),
+    }
+    root = repository(tmp_path, files)
+    first = versions_in(root)
+    (remembered,) = (root / ".snakemake").iterdir()
+    assert versions_in(root) == first
+    remembered.write_bytes(content)
+    assert versions_in(root) == first
+    (root / "src/distilrnn/a.py").write_text("X = 2\n")
+    changed = versions_in(root)
+    assert changed != first
+    assert versions_in(root) == changed
