@@ -11,6 +11,11 @@ from tiny import make_experiment
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+def pytest_collection_modifyitems(items):
+    """Slow tests first: handed out one by one, none of them is left to a single process at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
     """Corpus, base, tokens, teacher, logits, student and baseline, all really made; tests only read them."""

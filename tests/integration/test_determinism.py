@@ -16,7 +16,7 @@ PARAMS = REAL | {
 }
 
 
-def test_two_clones_make_the_same_bytes(tmp_path):
+def test_two_clones_make_the_same_bytes_which_both_engines_know(tmp_path):
     here = new_repository(tmp_path / "here", stand_in=False)
     here.set_params(PARAMS)
     there = here.copy(tmp_path / "there" / "elsewhere")
@@ -27,3 +27,11 @@ def test_two_clones_make_the_same_bytes(tmp_path):
     kinds = ("adapter", "student", "model", "logits", r"metrics\.json", r"statistics\.json", "comparison", "curves-")
     assert all(any(re.search(kind, name) for name in first) for kind in kinds)
     assert not any(str(tmp_path).encode() in content for content in first.values())
+
+    here.distilrnn("sync")
+    assert here.agree()
+    shown = here.dvc("metrics", "show").output
+    assert "dev.accuracy" in shown
+    assert "ood.mcc" in shown
+    assert "failed to load" not in shown
+    assert max(map(len, shown.splitlines())) <= 120
