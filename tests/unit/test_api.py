@@ -61,6 +61,7 @@ def test_bad_input_is_refused_before_anything_is_written(labelled, tiny, tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["c"]
 
 
+@pytest.mark.slow
 def test_the_example_runs(labelled, unlabelled, tiny, tmp_path):
     rows = [f"{label}\t{sentence}\n" for sentence, label in zip(*labelled, strict=True)]
     (tmp_path / "labelled.tsv").write_text("".join(rows))

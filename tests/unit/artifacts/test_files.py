@@ -225,6 +225,7 @@ def test_json_that_is_not_there(tmp_path):
         read_json(tmp_path)
 
 
+@pytest.mark.slow
 def test_same_bytes_from_different_processes(tmp_path):
     saved = set()
     for number in range(3):

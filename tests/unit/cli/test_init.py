@@ -125,6 +125,7 @@ def test_folders_that_are_splits_and_texts_of_no_class_are_found(init):
         assert words in printed
 
 
+@pytest.mark.slow
 def test_a_dataset_of_save_to_disk_is_found_with_its_splits_and_class_names(init, capsys):
     features = Features({"id": Value("int64"), "sentence": Value("string"), "label": ClassLabel(names=["bad", "good"])})
 

@@ -173,6 +173,7 @@ def test_predict_answers_in_a_pipe(tiny, workplace):
     assert [json.loads(line)["sentence"] for line in done.stdout.splitlines()] == ["The cat sleeps.", "The dog bark."]
 
 
+@pytest.mark.slow
 def test_a_student_needs_neither_transformers_nor_datasets(tiny, workplace):
     """What a student job imports before its first step."""
     arguments = ["--tokens", tiny.tokens, "--teacher-logits", tiny.logits, "--output", "out", "--epochs=1"]

@@ -352,6 +352,7 @@ def ours():
     return load_tokenizer(GPT2)
 
 
+@pytest.mark.slow
 @needs_gpt2
 @settings(deadline=None, max_examples=300)
 @given(st.text(max_size=60))

@@ -95,6 +95,7 @@ def test_a_packed_file_that_breaks_off_is_refused(tmp_path):
         read(tmp_path / "v.txt.gz")
 
 
+@pytest.mark.slow
 def test_large_files_are_streamed(tmp_path):
     with (tmp_path / "v.txt").open("w") as file:
         line = " ".join(["0.123456"] * 100)

@@ -35,6 +35,7 @@ def one_system(predictions):
     return dict(enumerate(predictions))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [2, 3])
 def test_bootstrap_agrees_with_brute_force(classes):
     """The same distribution as drawing the sentences of each label one by one and scoring with scikit-learn."""

@@ -149,6 +149,7 @@ def test_damaged_base_is_refused_by_what_needs_it(model, damage):
     assert not (model / "code-was-run").exists()
 
 
+@pytest.mark.slow
 def test_full_disk_is_one_sentence_and_nothing_is_left(model, tmp_path):
     code = (
         "import resource, sys; from pathlib import Path; from distilrnn import errors\n"

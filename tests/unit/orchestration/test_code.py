@@ -92,6 +92,7 @@ def test_a_tuple_of_one_is_not_its_value():
     assert code_text("x = [1,]\n") == code_text("x = [1]\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", ["3.10", "3.12", "3.13", "3.14"])
 def test_every_python_computes_the_same(version):
     installed = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))

@@ -15,6 +15,8 @@ from distilrnn.report.results import pooled_reliability, read_results
 from distilrnn.report.style import encode, spread
 from report_inputs import make_experiment, write_experiment
 
+pytestmark = pytest.mark.slow  # draws many pictures
+
 CASES = {
     "five systems": {},
     "fifteen systems": {

@@ -27,6 +27,8 @@ from distilrnn.report.tables import sources as sources_sheet
 from paths import REPOSITORY
 from report_inputs import HOSTILE, make_experiment, write_experiment
 
+pytestmark = pytest.mark.slow  # draws many pictures
+
 PROVENANCE = Provenance(
     "0123abc", True, {"python": "3.11.9"}, {"processor": "Example & Sons", "cores": "2"}, {"teacher": "0a" * 8}
 )

@@ -59,6 +59,7 @@ def start(*arguments, **environment):
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | environment)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [1, 4])
 def test_fifty_jobs_at_once_never_share_a_device_though_some_are_killed(four, most):
     """Those that are killed die by SIGKILL while they hold devices, which is when it matters."""
@@ -183,6 +184,7 @@ def test_every_rule_with_a_gpu_hands_their_number_to_its_script():
             assert ("gpu=" in rule) == ("--gpus {resources.gpu}" in rule), rule.partition(":")[0]
 
 
+@pytest.mark.slow
 def test_a_training_script_leases_its_device_and_says_so(tiny, four):
     script = SOURCE / "workflow" / "scripts" / "student.py"
     options = ["--embedding=4", "--hidden=4", "--epochs=1", "--threads=1", "--gpus=2", "--output=out"]
