@@ -7,6 +7,7 @@ from distilrnn.artifacts.files import read_json
 from distilrnn.artifacts.tensors import load_arrays, load_tensors
 from distilrnn.errors import InputError
 from distilrnn.models.checkpoints import load_student
+from distilrnn.orchestration.code import code_version
 from distilrnn.params.experiment import validate_experiment
 from distilrnn.params.student import DistilParams, PretrainingParams, StudentModelParams
 from distilrnn.pipeline.encoder import EncoderJob, pretrain_encoder
@@ -58,6 +59,7 @@ def test_pretraining_is_deterministic_and_training_begins_with_it(tiny, workplac
 def test_the_sampled_softmax_learns_too(tiny, workplace):
     sampled = PRETRAINING.model_copy(update={"samples": 50})
     run = pretrain_encoder(EncoderJob(tiny.tokens, MODEL, sampled, SELECTION, threads=1), workplace / "encoder")
+    assert run.code == code_version("encoder")
     assert run.validation_perplexity < read_json(tiny.tokens / "tokens.json")["vocabulary"] / 4
 
 

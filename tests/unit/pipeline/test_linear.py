@@ -17,6 +17,7 @@ from distilrnn.data.holdout import split_holdout
 from distilrnn.errors import InputError
 from distilrnn.inference import load_predictor
 from distilrnn.models.linear import Features, LinearClassifier, fit_weights
+from distilrnn.orchestration.code import code_version
 from distilrnn.params.common import SelectionParams
 from distilrnn.params.linear import LinearParams
 from distilrnn.params.splits import DEV
@@ -37,6 +38,7 @@ def test_the_files_are_those_of_the_layout(made):
     assert sorted(path.name for path in output.iterdir()) == sorted(LINEAR_FILES)
     assert read_json(output / "run.json") == run.to_json()
     assert run.checkpoint_bytes == (output / "linear.safetensors").stat().st_size
+    assert run.code == code_version("linear")
 
 
 def test_logits_are_what_the_saved_classifier_says(tiny, made):

@@ -13,6 +13,7 @@ from distilrnn.errors import InputError
 from distilrnn.inference import load_predictor
 from distilrnn.models.checkpoints import load_student
 from distilrnn.models.embeddings import initial_embeddings
+from distilrnn.orchestration.code import code_version
 from distilrnn.params.splits import SPLITS, TRAIN
 from distilrnn.params.student import DistilParams
 from distilrnn.params.tokenize import LearnedTokenizerParams
@@ -53,6 +54,7 @@ def train(own, output, freeze_vectors=False):
 
 def test_a_tokenizer_is_learned_from_train_and_text_but_not_from_what_is_judged(tiny, own):
     run = read_json(own / "tokenizer" / "run.json")
+    assert run["code"] == code_version("tokenizer")
     assert run["sentences"] == 101
     tokenizer = Tokenizer.from_file(str(own / "tokenizer" / "tokenizer.json"))
     assert tokenizer.token_to_id("zebras") is not None
@@ -64,6 +66,7 @@ def test_a_tokenizer_is_learned_from_train_and_text_but_not_from_what_is_judged(
 
 def test_coverage_is_counted(own):
     run = read_json(own / "vectors" / "run.json")
+    assert run["code"] == code_version("vectors")
     arrays, _ = load_arrays(own / "vectors" / "vectors.safetensors", "vectors")
     ids = read_encoded_split(own / "tokens", TRAIN).ids
     assert run["train_coverage"] == round(float(np.isin(ids, arrays["token_ids"]).mean()), 4)
