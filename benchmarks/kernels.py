@@ -12,17 +12,19 @@ from benchmarks.apart import Apart
 from benchmarks.data import Data
 from benchmarks.ours import dataset, our_fit, our_student, our_teacher
 from benchmarks.sizes import Sizes
+from benchmarks.students import STUDENTS
 from benchmarks.timing import interleaved, spread
 from distilrnn.models.kernels import KERNELS, VARIABLE
+from distilrnn.models.student import Student
 from distilrnn.runtime.device import configure_process, multiplies_bf16, select_device
 from distilrnn.training.losses import label_objective
 
-OF_A_STUDENT = ("rnn",)
-"""The kernels of a student's step; the others are of a teacher's."""
+STEPS = {"rnn": "student", "bidirectional": "bidirectional student"}
+"""Whose step a kernel belongs to, if not to a teacher's."""
 
 
 class Steps:
-    """Training steps of GPT-2's adapters, or of a student of its width, with some kernels on.
+    """Training steps of GPT-2's adapters, of a tanh RNN of its width, or of SST-2's student, with some kernels on.
 
     What is compared is processor time: what else the machine does changes it little.
     """
@@ -59,7 +61,9 @@ class Steps:
         os.environ[VARIABLE] = setting  # some kernels are put into a model when it is built
         if self.kind == "teacher":
             return our_teacher(self.sizes, self.device)
-        return our_student(self.data, self.sizes)
+        if self.kind == "student":
+            return our_student(self.data, self.sizes)
+        return Student(self.data.types, 2, STUDENTS["sst2"], 0)
 
     def _seconds(self, model: nn.Module, setting: str, number: int) -> float:
         os.environ[VARIABLE] = setting
@@ -75,10 +79,10 @@ def measure_kernels(data: Data, sizes: Sizes, threads: int) -> dict:
     saved: dict[str, dict[str, Any]] = {}
     for precision in ["fp32", *(["bf16"] if multiplies_bf16("cpu") else [])]:
         saved[precision] = {}
-        for kind in ("teacher", "student"):
+        for kind in ("teacher", *STEPS.values()):
             with Apart(Steps, kind, data, sizes, threads, precision) as steps:
                 for kernel in KERNELS:
-                    if (kernel in OF_A_STUDENT) == (kind == "student"):
+                    if STEPS.get(kernel, "teacher") == kind:
                         saved[precision][kernel] = steps.call("saved", kernel)
     return {"sentences": sizes.kernel_sentences, "saved": saved}
 

@@ -103,17 +103,18 @@ class Student(nn.Module):
     def _states(self, indices: Tensor) -> Tensor:
         """Rows of the embedding [sentences, tokens] to the states of one direction [sentences, tokens, hidden].
 
-        Training on a CPU multiplies each distinct token's vector with the input weights once a batch. Without gradients
-        torch's own layer is as fast for a batch, and twice as fast for a single sentence.
+        Training a tanh layer on a CPU multiplies each distinct token's vector with the input weights once a batch.
+        Without gradients torch's own layer is as fast for a batch, and twice as fast for a single sentence.
         """
+        layer = self.recurrent
         dropped = self.training and self.params.dropout > 0  # dropout differs between occurrences of a token
-        shared = torch.is_grad_enabled() and indices.device.type == "cpu" and self.params.layers == 1 and not dropped
-        if not shared:
+        trains_on_cpu = torch.is_grad_enabled() and indices.device.type == "cpu" and not dropped
+        if not (isinstance(layer, nn.RNN) and layer.num_layers == 1 and trains_on_cpu and is_on("rnn")):
             return self.recurrent(self.dropout(self.embedding(indices)))[0]
         distinct, positions = torch.unique(indices, return_inverse=True)
         # Each new size of a product costs time and memory; no position refers to the rows that are added.
         distinct = F.pad(distinct, (0, -len(distinct) % ROW_MULTIPLE))
-        return rnn_forward(self.recurrent, self.embedding(distinct), positions)
+        return rnn_forward(layer, self.embedding(distinct), positions)
 
     @torch.no_grad()
     def add_biases(self, biases: np.ndarray) -> None:

@@ -57,10 +57,10 @@ def gelu(make):
     return compute
 
 
-def rnn(cell, fast):
+def rnn(fast):
     def compute(seed, dtype, sentences, tokens, width):
         torch.manual_seed(seed)
-        layer = CELLS[cell](width, 5, batch_first=True).to(dtype)
+        layer = torch.nn.RNN(width, 5, batch_first=True).to(dtype)
         (vectors,) = values(seed, dtype, (6, width))
         positions = torch.randint(0, 6, (sentences, tokens))
         states = rnn_forward(layer, vectors, positions) if fast else layer(vectors[positions])[0]
@@ -99,7 +99,7 @@ FORMS = {
     "lora_linear": [(lora(LoRALinearFunction.apply), lora(plain_lora_linear))],
     "attention": [(attention(short_attention), attention(plain_attention))],
     "gelu": [(gelu(fused_gelu), gelu(NewGELUActivation))],
-    "rnn": [(rnn(cell, True), rnn(cell, False)) for cell in CELLS],
+    "rnn": [(rnn(True), rnn(False))],
     "bidirectional": [
         (bidirectional(cell, layers, bidirectional_forward), bidirectional(cell, layers, plain_bidirectional))
         for cell in CELLS

@@ -1,16 +1,18 @@
-"""A recurrent layer that multiplies each token type's input once is torch's own."""
+"""A tanh layer that multiplies each token type's input once is torch's own."""
 
+import numpy as np
 import pytest
 import torch
 
+from distilrnn.models import student
+from distilrnn.models.kernels import VARIABLE
 from distilrnn.models.kernels.rnn import rnn_forward
-from distilrnn.models.student import CELLS
+from distilrnn.params.student import StudentModelParams
 
 
-@pytest.mark.parametrize("cell", CELLS)
-def test_states_and_gradients_are_the_layers(cell):
+def test_states_and_gradients_are_the_layers():
     torch.manual_seed(0)
-    layer = CELLS[cell](5, 7, batch_first=True).double()
+    layer = torch.nn.RNN(5, 7, batch_first=True).double()
     positions = torch.randint(0, 6, (9, 4))
     upstream = torch.randn(9, 4, 7, dtype=torch.float64)
 
@@ -26,12 +28,35 @@ def test_states_and_gradients_are_the_layers(cell):
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("cell", CELLS)
-def test_in_bf16_it_is_nearly_so(cell):
+def test_in_bf16_it_is_nearly_so():
     torch.manual_seed(0)
-    layer = CELLS[cell](16, 16, batch_first=True)
+    layer = torch.nn.RNN(16, 16, batch_first=True)
     vectors, positions = torch.randn(6, 16), torch.randint(0, 6, (9, 4))
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         found = rnn_forward(layer, vectors, positions)
     assert found.dtype == torch.bfloat16
     torch.testing.assert_close(found.float(), layer(vectors[positions])[0].detach(), rtol=0.05, atol=0.03)
+
+
+@pytest.mark.parametrize(
+    ("cell", "setting", "used"),
+    [
+        ("rnn", "all", True),
+        ("rnn", "plain", False),
+        ("rnn", "gelu", False),
+        ("gru", "all", False),
+        ("lstm", "all", False),
+    ],
+)
+def test_a_student_trains_with_it_if_it_has_a_tanh_layer_and_the_kernel_is_on(monkeypatch, cell, setting, used):
+    calls = []
+    monkeypatch.setenv(VARIABLE, setting)
+    monkeypatch.setattr(student, "rnn_forward", lambda *given: calls.append(given) or rnn_forward(*given))
+    made = student.Student(np.arange(20), 2, StudentModelParams(cell=cell, embedding=4, hidden=4), 0)
+    ids, lengths = torch.randint(0, 20, (3, 5)), torch.full((3,), 5)
+    made(ids, lengths).sum().backward()
+    assert bool(calls) is used
+    calls.clear()
+    with torch.no_grad():
+        made(ids, lengths)
+    assert not calls
