@@ -11,7 +11,7 @@ run: $(BIN)/installed
 test: $(BIN)/installed lint
 	pytest --cov --numprocesses auto --maxschedchunk 2 --durations 20
 
-# For the daily loop: what starts real engines or trains for many seconds is left out.
+# For the daily loop: what starts real engines, draws many pictures or takes more than some seconds is left out.
 check: $(BIN)/installed lint
 	pytest --numprocesses auto --durations 10 -m "not slow"
 

@@ -29,7 +29,7 @@ class Sizes:
     growth_pairs: int = 3
     """Pairs of runs whose difference is what the sentences of a rule took."""
     students: tuple[str, ...] = ("demo", "sst2", "cola")
-    """Which of shapes.STUDENTS are asked."""
+    """Which of students.STUDENTS are asked."""
     asked: tuple[int, ...] = (1_000, 100_000)
     """Sentences that a system is asked at once."""
     asked_alone: int = 1_000

@@ -110,7 +110,7 @@ class Student(nn.Module):
         dropped = self.training and self.params.dropout > 0  # dropout differs between occurrences of a token
         trains_on_cpu = torch.is_grad_enabled() and indices.device.type == "cpu" and not dropped
         if not (isinstance(layer, nn.RNN) and layer.num_layers == 1 and trains_on_cpu and is_on("rnn")):
-            return self.recurrent(self.dropout(self.embedding(indices)))[0]
+            return layer(self.dropout(self.embedding(indices)))[0]
         distinct, positions = torch.unique(indices, return_inverse=True)
         # Each new size of a product costs time and memory; no position refers to the rows that are added.
         distinct = F.pad(distinct, (0, -len(distinct) % ROW_MULTIPLE))

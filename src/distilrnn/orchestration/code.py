@@ -216,6 +216,7 @@ class _Facts:
         newest = dict(list(self.known.items())[-_MOST:])
         with suppress(OSError):
             _CACHE.parent.mkdir(exist_ok=True)
+            # Not by artifacts.files: any Python computes code versions, without the package and what it needs.
             unfinished = _CACHE.with_suffix(f".{os.getpid()}")
             unfinished.write_text(json.dumps({"by": self.by, "known": newest}))
             unfinished.replace(_CACHE)
@@ -265,15 +266,13 @@ def _files_of(name: str, package: Path) -> tuple[Path, ...]:
     first, *parts = name.split(".")
     if first != PACKAGE:
         return ()
-    *outer, last = [PACKAGE, *parts]
     module = package.joinpath(*parts)
-    found = (
-        [*_files_of(".".join(outer), package), *module.glob("__init__.py")] if outer else [*module.glob("__init__.py")]
-    )
-    if outer:
-        found += [file for file in module.parent.glob(f"{last}.py") if file.is_file()]
-        found += module.parent.glob(f"templates/{last}.*")
-    return tuple(found)
+    found = tuple(module.glob("__init__.py"))
+    if not parts:
+        return found
+    modules = (file for file in module.parent.glob(f"{module.name}.py") if file.is_file())
+    outer = _files_of(name.rpartition(".")[0], package)
+    return (*outer, *found, *modules, *module.parent.glob(f"templates/{module.name}.*"))
 
 
 @cache

@@ -226,7 +226,11 @@ REFUSED = {
     "quote left open to the end": ("x.csv", GOOD + '"It rains .,a\n', r"x\.csv:4: is not CSV \(unexpected end"),
     "quote within": ("x.tsv", 'text\tlabel\n"It" rains .\ta\n', r"x\.tsv:2: is not TSV \(.*expected after"),
     "huge cell": ("x.csv", GOOD + f"{'x' * 2_000_000},a\n", r"x\.csv:4: the text has more than 1048576 characters"),
-    "cell of 10 MB": ("x.csv", GOOD + '"' + ("x" * 999 + "\n") * 10_000 + '",a\n', r"x\.csv:4: is not CSV \(field larger than"),
+    "cell of 10 MB": (
+        "x.csv",
+        GOOD + '"' + ("x" * 999 + "\n") * 10_000 + '",a\n',
+        r"x\.csv:4: is not CSV \(field larger than",
+    ),
     "line of 10 MB": ("x.csv", GOOD + "x" * 10_000_000, r"x\.csv:4: is longer than 8388608 characters"),
     "lone CR line ends": ("x.csv", GOOD.replace("\n", "\r"), r"x\.csv:1: is not CSV"),
     "UTF-8 and Latin-1": (

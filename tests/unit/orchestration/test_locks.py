@@ -40,12 +40,12 @@ def at_work(repository, *command):
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def recovers(repository, *command):
-    """Whether the command goes on after what its refusal says to do."""
+def recovers(repository, *command, made=()):
+    """Whether the command goes on after what its refusal says to do, and makes these files: without any, all."""
     assert "`snakemake --unlock` removes it" in repository.run(*command, code=None).output
     repository.snakemake("--unlock")
     repository.run(*command)
-    return True
+    return repository.nothing_to_do(*made)
 
 
 def test_dvc_beside_snakemake(repository):
@@ -54,7 +54,7 @@ def test_dvc_beside_snakemake(repository):
         assert refused.code
         assert f"another run is at work in this folder: process {pid}, `" in refused.output
         assert not (repository.path / "ran.txt").exists()
-    assert recovers(repository, "dvc", "repro", "corpus")
+    assert recovers(repository, "dvc", "repro", "corpus", made=["results/demo/corpus/corpus.json"])
 
 
 def test_snakemake_and_dvc_beside_dvc(repository):
