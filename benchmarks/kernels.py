@@ -92,7 +92,8 @@ def rows(figures: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     for precision, kernels in figures["saved"].items():
         for kernel, of in kernels.items():
             for key, name in (("alone_percent", "alone saves"), ("without_percent", "without it")):
-                value, sign = of[key], "+" if key.startswith("without") else ""
+                value = of[key]
+                sign = "+" if key.startswith("without") and value["median"] >= 0 else ""
                 yield (
                     f"kernel {kernel}, {precision}, {of['step']}'s step: {name}",
                     f"{sign}{value['median']:.1f} %",

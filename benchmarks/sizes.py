@@ -44,7 +44,7 @@ class Sizes:
     """Tokens of all texts of a length."""
     kernel_sentences: int = 32
     """Sentences of the step that is timed with and without a kernel."""
-    kernel_repeats: int = 5
+    kernel_repeats: int = 15
     tiny: bool = False
 
 
