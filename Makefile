@@ -3,13 +3,18 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run test check lint lock bench test-slurm
+PYTEST := pytest --numprocesses auto --maxschedchunk 2
+
+.PHONY: run test coverage check lint lock bench test-slurm
 
 run: $(BIN)/installed
 	snakemake --cores all --resources gpu=1
 
 test: $(BIN)/installed lint
-	pytest --cov --numprocesses auto --maxschedchunk 2 --durations 20
+	$(PYTEST) --durations 20
+
+coverage: $(BIN)/installed
+	$(PYTEST) --cov
 
 # For the daily loop: what starts real engines, draws many pictures or takes more than some seconds is left out.
 check: $(BIN)/installed lint

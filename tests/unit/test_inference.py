@@ -4,7 +4,7 @@ import io
 import json
 import shutil
 import sys
-from itertools import pairwise
+from itertools import cycle, islice, pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -175,12 +175,25 @@ def test_a_maximum_length_is_kept(tiny, workplace, pooling):
 
 
 def test_a_long_input_is_answered_in_order(tiny, ask):
-    sentences = (sentences_of(tiny) * 40)[: CHUNK + 10]
+    sentences = list(islice(cycle(sentences_of(tiny)), CHUNK + 10))
     code, lines, _ = ask(
         tiny.student / "student.safetensors", stdin="".join(f"{sentence}\n" for sentence in sentences).encode()
     )
     assert code == 0
     assert [line.split("\t")[2] for line in lines] == sentences
+
+
+def test_what_stands_before_bad_input_is_answered_and_nothing_behind_it(tiny, ask):
+    sentences = list(islice(cycle(sentences_of(tiny)), CHUNK))
+    empty_at_the_end = "".join(f"{sentence}\n" for sentence in [*sentences, sentences[0], ""])
+    code, lines, err = ask(tiny.student / "student.safetensors", stdin=empty_at_the_end.encode())
+    assert (code, len(lines)) == (2, CHUNK)
+    assert f"standard input:{CHUNK + 2}: the sentence is empty" in err
+    # Found when it is computed, not when it is read; the second chunk would be fine.
+    too_long = "and " * 200 + "on"
+    code, lines, err = ask(tiny.adapter, stdin="".join(f"{one}\n" for one in [too_long, *sentences]).encode())
+    assert (code, lines) == (2, [])
+    assert "longer than the 64 that the base reads" in err
 
 
 @pytest.mark.parametrize("line", [b"", b"   ", b"\t"])
