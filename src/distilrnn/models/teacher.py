@@ -15,7 +15,6 @@ from distilrnn.models.checks import check_padding, check_shortcut, looks_ahead
 from distilrnn.models.kernels import is_on
 from distilrnn.models.kernels.attention import use_short_attention
 from distilrnn.models.kernels.dropout import drawing_from, generator_state
-from distilrnn.models.kernels.gelu import use_fused_gelu
 from distilrnn.models.kernels.last_token import last_token_modules, place_read, reading, select_last_token
 from distilrnn.models.lora import inject, is_norm, linear_layers
 from distilrnn.params.teacher import Pooling, TuningParams
@@ -47,7 +46,6 @@ class Teacher(nn.Module):
     ) -> None:
         super().__init__()
         self.body = body
-        use_fused_gelu(body)
         self.bidirectional = is_bidirectional(body.config) if bidirectional is None else bidirectional
         self.pooling: Pooling = pooling or ("first_token" if self.bidirectional else "last_token")
         if self.pooling == "first_token" and not self.bidirectional:

@@ -16,7 +16,6 @@ from distilrnn.data.encoded import EncodedSplit
 from distilrnn.data.tokenizer import END_OF_TEXT
 from distilrnn.errors import InputError
 from distilrnn.models.bases import save_base
-from distilrnn.models.kernels.gelu import use_fused_gelu
 from distilrnn.orchestration.code import code_version
 from distilrnn.params.base import BaseParams
 from distilrnn.params.common import TrainingParams
@@ -99,7 +98,6 @@ def pretrain(unlabelled: Path, params: BaseParams, output: Path, threads: int | 
         pad_token_id=end,
     )
     model = GPT2LMHeadModel(config).to(device.name)
-    use_fused_gelu(model)
     training = TrainingParams(
         epochs=params.epochs, batch_size=params.batch_size, learning_rate=params.learning_rate, schedule="linear"
     )

@@ -10,7 +10,7 @@ from functools import cache
 from distilrnn.errors import InputError
 
 VARIABLE = "DISTILRNN_KERNELS"
-KERNELS = ("lora_linear", "dropout", "gelu", "attention", "last_token", "rnn", "bidirectional")
+KERNELS = ("lora_linear", "dropout", "attention", "last_token", "rnn", "bidirectional")
 
 
 def is_on(kernel: str) -> bool:

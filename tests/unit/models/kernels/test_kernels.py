@@ -3,14 +3,12 @@
 import pytest
 import torch
 import transformers
-from transformers.activations import NewGELUActivation
 
 from distilrnn.errors import InputError
 from distilrnn.models.kernels import KERNELS, VARIABLE, is_on, switched_on
 from distilrnn.models.kernels.attention import plain_attention, short_attention
 from distilrnn.models.kernels.bidirectional import bidirectional_forward, plain_bidirectional
 from distilrnn.models.kernels.dropout import apply_mask, apply_mask_, dropout_mask, plain_dropout_mask, seeded
-from distilrnn.models.kernels.gelu import fused_gelu, use_fused_gelu
 from distilrnn.models.kernels.lora_linear import LoRALinearFunction, plain_lora_linear
 from distilrnn.models.kernels.rnn import rnn_forward
 from distilrnn.models.student import CELLS
@@ -45,14 +43,6 @@ def attention(form):
         if form is plain_attention:
             return form(*parts, mask, 0.3), parts
         return form(torch.nn.Module(), *parts, mask, scaling=0.3)[0], parts
-
-    return compute
-
-
-def gelu(make):
-    def compute(seed, dtype, *shape):
-        (x,) = values(seed, dtype, shape)
-        return make()(3 * x), [x]
 
     return compute
 
@@ -98,7 +88,6 @@ def teacher(shortcut):
 FORMS = {
     "lora_linear": [(lora(LoRALinearFunction.apply), lora(plain_lora_linear))],
     "attention": [(attention(short_attention), attention(plain_attention))],
-    "gelu": [(gelu(fused_gelu), gelu(NewGELUActivation))],
     "rnn": [(rnn(True), rnn(False))],
     "bidirectional": [
         (bidirectional(cell, layers, bidirectional_forward), bidirectional(cell, layers, plain_bidirectional))
@@ -154,8 +143,8 @@ def test_one_switch_turns_all_off_and_a_list_turns_some_on(monkeypatch):
     assert all(map(is_on, KERNELS))
     monkeypatch.setenv(VARIABLE, "plain")
     assert not any(map(is_on, KERNELS))
-    monkeypatch.setenv(VARIABLE, "gelu, rnn")
-    assert [kernel for kernel in KERNELS if is_on(kernel)] == ["gelu", "rnn"]
+    monkeypatch.setenv(VARIABLE, "dropout, rnn")
+    assert [kernel for kernel in KERNELS if is_on(kernel)] == ["dropout", "rnn"]
     with pytest.raises(InputError, match=r"DISTILRNN_KERNELS: unknown kernel 'fast': set it to all, plain"):
         switched_on("fast")
 
@@ -170,15 +159,11 @@ def test_plain_is_plain(monkeypatch):
         made = Teacher(transformers.GPT2Model(config), 2)
         tune(made, TuningParams(rank=2, init="xavier", dropout=0.0))
         assert made.reads_last_token_alone == (setting == "all")
-        assert isinstance(made.body.h[0].mlp.act, NewGELUActivation) == (setting == "plain")
         logits = made.eval()(torch.arange(12).view(2, 6), torch.tensor([6, 3]))
         used = {type(node[0]).__name__ for node in _graph(logits.grad_fn)}
         assert any("LoRALinearFunction" in name for name in used) == (setting == "all")
         found.append(logits)
     torch.testing.assert_close(*found, rtol=1e-4, atol=1e-5)
-    body = transformers.GPT2Model(config)
-    use_fused_gelu(body)
-    assert isinstance(body.h[0].mlp.act, NewGELUActivation)
 
 
 def _graph(node, seen=None):

@@ -43,7 +43,7 @@ def test_in_bf16_it_is_nearly_so():
     [
         ("rnn", "all", True),
         ("rnn", "plain", False),
-        ("rnn", "gelu", False),
+        ("rnn", "dropout", False),
         ("gru", "all", False),
         ("lstm", "all", False),
     ],
