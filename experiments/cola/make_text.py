@@ -82,9 +82,9 @@ def main(
     cola: Annotated[Path, typer.Option(help="Folder of CoLA's raw TSV files.")] = Path("../shared/cola"),
     text: Annotated[Path, typer.Option(help="Folder of the unlabelled text.")] = Path("../shared/text"),
     output: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("data/cola"),
-    natural: Annotated[int, typer.Option(help="Natural sentences, two thirds of Tatoeba.")] = 12_000,
-    blimp: Annotated[int, typer.Option(help="Sentences of BLiMP.")] = 10_000,
-    copies: Annotated[int, typer.Option(help="Changed copies of each training sentence.")] = 8,
+    natural: Annotated[int, typer.Option(help="Natural sentences, two thirds of Tatoeba.")] = 15_000,
+    blimp: Annotated[int, typer.Option(help="Sentences of BLiMP.")] = 36_000,
+    copies: Annotated[int, typer.Option(help="Changed copies of each training sentence.")] = 16,
     seed: Annotated[int, typer.Option(help="Seed of every choice.")] = 0,
 ) -> None:
     """Write natural.txt, blimp.txt, erg.txt and changed.txt."""
