@@ -8,7 +8,7 @@ STUDENTS = {
     "sst2": StudentModelParams(cell="gru", embedding=100, hidden=128, bidirectional=True, pooling="max"),
     "cola": StudentModelParams(cell="lstm", embedding=100, hidden=192, bidirectional=True, pooling="max"),
 }
-"""As params.yaml and experiments/{sst2,cola}/params.yaml have them."""
+"""As params.yaml and experiments/{sst2,cola-ablation}/params.yaml have them."""
 
 
 def untrained_header(model: StudentModelParams, vocabulary: int) -> StudentHeader:
