@@ -92,10 +92,9 @@ def rows(figures: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     for precision, kernels in figures["saved"].items():
         for kernel, of in kernels.items():
             for key, name in (("alone_percent", "alone saves"), ("without_percent", "without it")):
-                value = of[key]
-                sign = "+" if key.startswith("without") and value["median"] >= 0 else ""
+                value, sign = of[key], "+" if key.startswith("without") else ""
                 yield (
                     f"kernel {kernel}, {precision}, {of['step']}'s step: {name}",
-                    f"{sign}{value['median']:.1f} %",
+                    f"{value['median']:{sign}.1f} %",
                     f"{value['low']:.1f} to {value['high']:.1f}",
                 )

@@ -3,8 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -16,9 +15,6 @@ from distilrnn.errors import InputError
 CHUNK = 8192
 """Sentences that are classified together: enough to form batches of similar length."""
 LONGEST_LINE = 1 << 20  # bytes
-
-Answers = tuple[list[list[float]], list[str | None]]
-"""Probabilities of each sentence's classes, and who gave them, where two can."""
 
 
 def predict(
@@ -62,18 +58,23 @@ def predict(
         predictor = load_predictor(checkpoint, base, cores)
     else:
         predictor = load_cascade(checkpoint, cascade, 0.2 if hand_on is None else hand_on, base, cores)
-
-    def answer(texts: list[str]) -> Answers:
-        if not isinstance(predictor, Cascade):
-            return predictor.probabilities(texts).tolist(), [None] * len(texts)
-        rows, handed_on = predictor.answers(texts)
-        return rows.tolist(), ["teacher" if row else "student" for row in handed_on.tolist()]
-
-    line = _json_line if as_json else _tabbed_line
-    chunks = _checked_chunks(lines, "argument" if sentences else str(file or "standard input"))
-    for texts, (rows, answered_by) in _one_ahead(chunks, answer):
-        answers = zip(rows, texts, answered_by, strict=True)
-        sys.stdout.writelines(line(predictor.classes, *one) for one in answers)
+    where = "argument" if sentences else str(file or "standard input")
+    for chunk in _chunks(lines):
+        for number, sentence in chunk:
+            if not sentence.strip():
+                raise InputError(f"{where}:{number}: the sentence is empty: write it or remove the line")
+            if not sentence.isprintable() and any("\ud800" <= c <= "\udfff" for c in sentence):
+                raise InputError(f"{where}:{number}: is not UTF-8: convert it")
+        texts = [sentence for _, sentence in chunk]
+        answered_by: Iterable[str | None] = [None] * len(texts)
+        if isinstance(predictor, Cascade):
+            rows, handed_on = predictor.answers(texts)
+            answered_by = ["teacher" if row else "student" for row in handed_on.tolist()]
+        else:
+            rows = predictor.probabilities(texts)
+        line = _json_line if as_json else _tabbed_line
+        answers = zip(rows.tolist(), texts, answered_by, strict=True)
+        sys.stdout.writelines(line(predictor.classes, *answer) for answer in answers)
         sys.stdout.flush()
 
 
@@ -111,38 +112,7 @@ def numbered_lines(file: Path | None) -> Iterator[tuple[int, str]]:
                 raise InputError(f"{file or 'standard input'}:{number}: is not UTF-8: convert it") from None
 
 
-def _checked_chunks(lines: Iterable[tuple[int, str]], where: str) -> Iterator[list[str]]:
-    """The sentences in chunks; raises InputError at one that is empty or no text."""
+def _chunks(lines: Iterable[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]:
     iterator = iter(lines)
     while chunk := list(islice(iterator, CHUNK)):
-        for number, sentence in chunk:
-            if not sentence.strip():
-                raise InputError(f"{where}:{number}: the sentence is empty: write it or remove the line")
-            if not sentence.isprintable() and any("\ud800" <= c <= "\udfff" for c in sentence):
-                raise InputError(f"{where}:{number}: is not UTF-8: convert it")
-        yield [sentence for _, sentence in chunk]
-
-
-def _one_ahead(
-    chunks: Iterator[list[str]], answer: Callable[[list[str]], Answers]
-) -> Iterator[tuple[list[str], Answers]]:
-    """Each chunk with its answers. While they are written, the next chunk's are computed.
-
-    What stands before bad input is answered before InputError is raised.
-    """
-    refused: InputError | None = None
-    running: tuple[list[str], Future[Answers]] | None = None
-    with ThreadPoolExecutor(1) as worker:
-        while True:
-            before, running = running, None
-            try:
-                if texts := next(chunks, None):
-                    running = texts, worker.submit(answer, texts)
-            except InputError as error:
-                refused = error
-            if before is not None:
-                yield before[0], before[1].result()
-            if running is None:
-                break
-    if refused is not None:
-        raise refused
+        yield chunk
