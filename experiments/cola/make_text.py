@@ -1,7 +1,8 @@
 """Write the text that CoLA's teacher is to judge into `data/cola`: `python experiments/cola/make_text.py`.
 
 Natural sentences, BLiMP's and the ERG's, and changed copies of CoLA's own training sentences (none of those held out of
-it). No label is read but to find the held-out part.
+it). No label is read but to find the held-out part. `more.txt` has the natural sentences and BLiMP's that were not drawn:
+text for an encoder's pre-training, which no teacher need score.
 """
 
 import random
@@ -20,6 +21,7 @@ from distilrnn.params.common import SelectionParams
 
 FEWEST, MOST = 3, 20
 """Words of a sentence."""
+EVERYTHING = 10**9
 LOOSE = re.compile(r"\s+([.?!,;:])")
 EDGE = ""
 """What stands before the first word and behind the last."""
@@ -87,7 +89,7 @@ def main(
     copies: Annotated[int, typer.Option(help="Changed copies of each training sentence.")] = 16,
     seed: Annotated[int, typer.Option(help="Seed of every choice.")] = 0,
 ) -> None:
-    """Write natural.txt, blimp.txt, erg.txt and changed.txt."""
+    """Write natural.txt, blimp.txt, erg.txt, changed.txt and more.txt."""
     rng = random.Random(seed)
     train = read_split(cola / "in_domain_train.tsv")
     learned, _ = split_holdout(np.array([example.label for example in train]), SelectionParams())
@@ -96,9 +98,13 @@ def main(
         "natural": read_lines(text / "tatoeba_en.txt", tatoeba, rng)
         + read_lines(text / "common_voice_en.txt", natural - tatoeba, rng),
         "blimp": read_lines(text / "blimp_en.txt", blimp, rng),
-        "erg": read_lines(text / "erg_en.txt", 10_000, rng),
+        "erg": read_lines(text / "erg_en.txt", EVERYTHING, rng),
         "changed": sorted(set(Changer([train[row].sentence for row in learned], rng).copies(copies))),
     }
+    drawn = {*texts["natural"], *texts["blimp"]}
+    large = ("tatoeba_en.txt", "common_voice_en.txt", "blimp_en.txt")
+    everything = [line for name in large for line in read_lines(text / name, EVERYTHING, rng)]
+    texts["more"] = [line for line in dict.fromkeys(everything) if line not in drawn]
     output.mkdir(parents=True, exist_ok=True)
     for name, sentences in texts.items():
         (output / f"{name}.txt").write_text("".join(f"{sentence}\n" for sentence in sentences), encoding="utf-8")

@@ -220,9 +220,10 @@ def encoder_options(given):
     return f"--encoder {given[0]}" if given else ""
 
 
-def encoder_pool_tokens(wildcards):
+def pool_tokens_of_encoder(wildcards):
     student = EXPERIMENT.students[wildcards.student]
-    return [file for source in student.transfer for file in files.pool_token_files(ROOT, source, student.tokenizer)]
+    sources = student.read_in_pretraining
+    return [file for source in sources for file in files.pool_token_files(ROOT, source, student.tokenizer)]
 
 
 def vectors_options(student, given):

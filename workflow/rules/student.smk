@@ -37,7 +37,7 @@ rule encoder:
         "Pre-trained encoder of student {wildcards.student}"
     input:
         tokens=tokens_of_student,
-        pool_tokens=encoder_pool_tokens,
+        pool_tokens=pool_tokens_of_encoder,
         vectors=lambda w: vectors_of(EXPERIMENT.students[w.student]),
     output:
         files.encoder_files(ROOT, "{student}"),

@@ -26,6 +26,7 @@ def summarise_pools(
     for source in experiment.transfer.sources:
         pool = read_pool(folder / "transfer" / source)
         counts, shown = pool.counts, _shown(folder / "transfer" / source, pool)
+        judges = teachers if source in experiment.scored_sources else ()
         found.append(
             PoolSummary(
                 source=source,
@@ -38,7 +39,7 @@ def summarise_pools(
                 unusable=counts.unusable,
                 beyond_bound=counts.beyond_bound,
                 sentences=counts.sentences,
-                judged=[_judged(experiment, folder, source, pool, teacher, classes, shown) for teacher in teachers],
+                judged=[_judged(experiment, folder, source, pool, teacher, classes, shown) for teacher in judges],
             )
         )
     return found

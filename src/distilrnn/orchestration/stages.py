@@ -149,7 +149,9 @@ def _pool_tokens(experiment: Experiment, source: str) -> list[str]:
 
 
 def _pool_logits(experiment: Experiment, source: str) -> list[str]:
-    """What every teacher says of a source."""
+    """What every teacher says of a source; nothing, of one that encoders alone read."""
+    if source not in experiment.scored_sources:
+        return []
     runs = ((name, seed) for name, teacher in experiment.teachers.items() for seed in teacher.seeds)
     return pool_logits_files(experiment, source, runs)
 
@@ -191,8 +193,8 @@ class Stage:
     """The files that it makes for one name."""
     names: Callable[[Experiment], Iterable[str]] = lambda _: [""]
     """What it is run for, once each: bases, tokenizers, teachers or students; it is run once where there is no name."""
-    folder: str | None = None
-    """Where it may have nothing to make: the folder of results/<experiment> that DVC expects all the same."""
+    folders: Callable[[Experiment], Iterable[str]] = lambda _: ()
+    """Where it may have nothing to make: the folders in results/<experiment> that DVC expects all the same."""
     also: tuple[str, ...] = ()
     """Rules that it may need too, where DVC cannot depend on what only some experiments have."""
 
@@ -203,7 +205,7 @@ STAGES = {
     "base": Stage(lambda e, base: base_files(layout.root(e), base), lambda e: e.bases),
     "tokenizer": Stage(
         lambda e, _: [file for name in e.tokenize.learned for file in tokenizer_files(layout.root(e), name)],
-        folder="tokenizers",
+        folders=lambda _: ["tokenizers"],
         also=("transfer",),
     ),
     "tokens": Stage(
@@ -213,13 +215,19 @@ STAGES = {
     "teacher": Stage(lambda e, entry: _teacher_runs(e, entry, teacher_files), lambda e: e.teacher_entries),
     "logits": Stage(lambda e, entry: _teacher_runs(e, entry, logits_files), lambda e: e.teacher_entries),
     "vectors": Stage(
-        lambda e, _: [file for name in e.vectors for file in vectors_files(layout.root(e), name)], folder="vectors"
+        lambda e, _: [file for name in e.vectors for file in vectors_files(layout.root(e), name)],
+        folders=lambda _: ["vectors"],
     ),
     "transfer": Stage(lambda e, source: pool_files(layout.root(e), source), lambda e: e.transfer.sources),
-    "transfer_tokens": Stage(_pool_tokens, lambda e: e.transfer.sources),
-    "transfer_logits": Stage(_pool_logits, lambda e: e.transfer.sources),
+    "transfer_tokens": Stage(_pool_tokens, lambda e: e.transfer.sources, folders=lambda _: ["transfer_tokens"]),
+    "transfer_logits": Stage(
+        _pool_logits,
+        lambda e: e.transfer.sources,
+        folders=lambda e: [f"logits/transfer/{source}" for source in e.transfer.sources],
+    ),
     "encoder": Stage(
-        lambda e, _: [file for name in e.encoders for file in encoder_files(layout.root(e), name)], folder="encoders"
+        lambda e, _: [file for name in e.encoders for file in encoder_files(layout.root(e), name)],
+        folders=lambda _: ["encoders"],
     ),
     "student": Stage(_student_runs, lambda e: e.student_entries),
     "baseline": Stage(_baseline_runs, lambda e: e.student_entries),
@@ -254,8 +262,8 @@ def files_for_git(experiment: Experiment) -> list[str]:
 def make_folders(experiment: Experiment) -> None:
     """Make the folders of stages that may have nothing to make: DVC's outputs must exist."""
     for stage in STAGES.values():
-        if stage.folder is not None:
-            (layout.root(experiment) / stage.folder).mkdir(parents=True, exist_ok=True)
+        for folder in stage.folders(experiment):
+            (layout.root(experiment) / folder).mkdir(parents=True, exist_ok=True)
 
 
 def all_outputs(experiment: Experiment) -> list[str]:

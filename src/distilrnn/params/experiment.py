@@ -1,7 +1,7 @@
 """A whole experiment: every section of one params file, checked against each other."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,20 +111,11 @@ class Experiment(Section):
     @model_validator(mode="after")
     def _sources_exist(self) -> "Experiment":
         for name, student in self.students.items():
-            for named in student.transfer:
-                if named not in self.transfer.sources:
-                    raise ValueError(
-                        f"students.{name}.transfer names {named!r}, which transfer.sources does not have: "
-                        f"{known(self.transfer.sources)}"
-                    )
-            if len(set(student.transfer)) < len(student.transfer):
-                raise ValueError(f"students.{name}.transfer names a source twice: name each once")
-        for named in self.linear.transfer or ():
-            if named not in self.transfer.sources:
-                raise ValueError(
-                    f"linear.transfer names {named!r}, which transfer.sources does not have: "
-                    f"{known(self.transfer.sources)}"
-                )
+            self._check_sources(f"students.{name}.transfer", student.transfer)
+            self._check_sources(f"students.{name}.pretraining.transfer", student.read_in_pretraining)
+        self._check_sources("linear.transfer", self.linear.transfer or ())
+        for name, tokenizer in self.tokenize.learned.items():
+            self._check_sources(f"tokenize.tokenizers.{name}.transfer", tokenizer.transfer)
         for name, source in self.transfer.sources.items():
             if isinstance(source, SampleSource) and source.base not in self.bases:
                 raise ValueError(f"transfer.sources.{name}.base is {source.base!r}, no base: {known(self.bases)}")
@@ -134,6 +125,16 @@ class Experiment(Section):
                     f"corpus.source is {self.corpus.source!r}: name files of text, or augment train"
                 )
         return self
+
+    def _check_sources(self, key: str, names: Sequence[str]) -> None:
+        """Whether a key names sources that there are, each once."""
+        for name in names:
+            if name not in self.transfer.sources:
+                raise ValueError(
+                    f"{key} names {name!r}, which transfer.sources does not have: {known(self.transfer.sources)}"
+                )
+        if len(set(names)) < len(names):
+            raise ValueError(f"{key} names a source twice: name each once")
 
     @model_validator(mode="after")
     def _ensembles_exist(self) -> "Experiment":
@@ -175,17 +176,6 @@ class Experiment(Section):
                 f"labels.sentences has {most}, but corpus.train_size is {self.corpus.train_size}: give fewer, since "
                 "all are trained with anyhow"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _tokenizers_sources_exist(self) -> "Experiment":
-        for name, tokenizer in self.tokenize.learned.items():
-            for source in tokenizer.transfer:
-                if source not in self.transfer.sources:
-                    raise ValueError(
-                        f"tokenize.tokenizers.{name}.transfer names {source!r}, which transfer.sources does not have: "
-                        f"{known(self.transfer.sources)}"
-                    )
         return self
 
     @model_validator(mode="after")
@@ -252,9 +242,14 @@ class Experiment(Section):
         return found
 
     def transfer_tokenizers(self, source: str) -> list[str]:
-        """The tokenizers that read a source: those of the teachers' bases, and of the students that learn from it."""
-        teachers = [teacher.base for teacher in self.teachers.values()]
-        students = [student.tokenizer for student in self.students.values() if source in student.transfer]
+        """The tokenizers that read a source: those of the bases of teachers that score it, and of its students."""
+        scored = source in self.scored_sources
+        teachers = [teacher.base for teacher in self.teachers.values()] if scored else []
+        students = [
+            student.tokenizer
+            for student in self.students.values()
+            if source in student.transfer or source in student.read_in_pretraining
+        ]
         return list(dict.fromkeys([*teachers, *students]))
 
     def teachers_of(self, student: str) -> list[str]:
@@ -286,9 +281,16 @@ class Experiment(Section):
         without |= {distilled_name(LINEAR, name) for name in [*self.teacher_entries, *self.ensembles]}
         return [name for name in self.system_names() if name not in without]
 
+    @property
+    def scored_sources(self) -> tuple[str, ...]:
+        """The sources of unlabelled sentences that teachers score: all but those that encoders alone read."""
+        taught = {*(self.linear.transfer or ()), *(s for student in self.students.values() for s in student.transfer)}
+        read = {source for student in self.students.values() for source in student.read_in_pretraining}
+        return tuple(source for source in self.transfer.sources if source in taught or source not in read)
+
     def linear_sources(self) -> tuple[str, ...]:
         """The sources of unlabelled sentences that distilled linear classifiers learn from."""
-        return tuple(self.transfer.sources) if self.linear.transfer is None else self.linear.transfer
+        return self.scored_sources if self.linear.transfer is None else self.linear.transfer
 
     def teacher_seed(self, teacher: str, seed: int) -> int:
         """The seed of the teacher that the student of `seed` learns from: lists are paired, the shorter recycled.
@@ -327,7 +329,7 @@ def _vectors_key(student: StudentParams) -> tuple[str, str | None, int]:
 
 def _encoder_key(student: StudentParams) -> tuple[Any, ...]:
     model = student.model.model_copy(update={"pooling": "last_token"})  # an encoder has no pooling
-    return student.tokenizer, student.vectors, model, student.pretraining, student.transfer
+    return student.tokenizer, student.vectors, model, student.pretraining, student.read_in_pretraining
 
 
 def known(names: Mapping[str, Any] | list[str]) -> str:

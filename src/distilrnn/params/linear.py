@@ -29,7 +29,7 @@ class LinearParams(Section):
     transfer: tuple[Name, ...] | None = Field(
         None,
         description="Sources of unlabelled sentences whose teacher's probabilities it is trained on too, beside those "
-        "of the labelled ones; none: every one of transfer.sources.",
+        "of the labelled ones; none: all that teachers score.",
     )
 
     @field_validator("word_ngrams", "character_ngrams")

@@ -48,13 +48,18 @@ class VectorsParams(Section):
 class PretrainingParams(TrainingParams):
     """How a student's encoder is trained as a language model before it learns to classify."""
 
-    epochs: int = Field(5, ge=1, description="Passes over the sentences of train and transfer sources.")
+    epochs: int = Field(5, ge=1, description="Passes over the sentences of train and of the sources.")
     batch_size: int = Field(64, ge=1, description="Sentences per optimizer step.")
     schedule: Literal["constant", "linear"] = Field(
         "linear", description="Learning rate over the run: constant, or linear decay to 0."
     )
     samples: int | None = Field(
         None, ge=1, description="Words that a sampled softmax draws for each batch; none: the full softmax."
+    )
+    transfer: tuple[Name, ...] | None = Field(
+        None,
+        description="Names of transfer.sources that the encoder reads beside train; a source that it alone names is "
+        "scored by no teacher; none: those of the student.",
     )
 
 
@@ -75,3 +80,10 @@ class StudentParams(Section):
     ensembles: dict[Name, tuple[Name, ...]] = Field(
         {}, description="Ensembles of teachers to distil from too: the names of the teachers that are averaged."
     )
+
+    @property
+    def read_in_pretraining(self) -> tuple[str, ...]:
+        """The sources that its encoder is pre-trained on, beside train."""
+        if self.pretraining is None:
+            return ()
+        return self.transfer if self.pretraining.transfer is None else self.pretraining.transfer

@@ -147,9 +147,9 @@ def pool_shares(results: Results) -> ReportTable:
 
 
 def pool_answers(results: Results) -> list[ReportTable]:
-    """Some sentences of every source, and what the teachers say of them."""
+    """Some sentences of every source that teachers score, and what they say of them."""
     tables = []
-    for pool in results.statistics.pools:
+    for pool in (pool for pool in results.statistics.pools if pool.judged):
         answers = [[f"{one.answer} ({percent(one.probability, 0)} %)" for one in by.answers] for by in pool.judged]
         sentences = [one.sentence for one in pool.judged[0].answers]
         rows = [list(row) for row in zip(sentences, *answers, strict=True)]
