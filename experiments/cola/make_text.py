@@ -1,8 +1,8 @@
 """Write the text that CoLA's teacher is to judge into `data/cola`: `python experiments/cola/make_text.py`.
 
 Natural sentences, BLiMP's and the ERG's, and changed copies of CoLA's own training sentences (none of those held out of
-it). No label is read but to find the held-out part. `more.txt` has the natural sentences and BLiMP's that were not drawn:
-text for an encoder's pre-training, which no teacher need score.
+it). No label is read but to find the held-out part. The natural sentences and BLiMP's that were not drawn are for an
+encoder's pre-training, and no teacher need score them: `more.txt`.
 """
 
 import random

@@ -21,10 +21,11 @@ FILES = {
     "transfer": stages.pool_files(Path(), ""),
     "transfer_tokens": stages.pool_token_files(Path(), "", ""),
     "transfer_logits": stages.shard_files(Path(), "", "", 0, 1, 1),
+    "encoder": stages.encoder_files(Path(), ""),
     "student": stages.student_files(Path(), "", "", 0),
     "linear": stages.linear_files(Path(), "", 0),
 }
-INPUTS = ("base", "corpus", "tokens", "adapter", "tokenizer", "teacher-logits", "pool", "pool-tokens")
+INPUTS = ("base", "corpus", "tokens", "adapter", "tokenizer", "teacher-logits", "pool", "pool-tokens", "encoder")
 CURVES = ",".join(CURVE_COLUMNS) + "\n1,9,0.7,0.5,0.7,0.5,0.1,0.4\n2,18,0.6,0.6,0.6,0.6,0.2,0.5\n"
 
 

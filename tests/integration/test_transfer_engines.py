@@ -72,6 +72,31 @@ def test_transfer_sets_and_fewer_labels_through_dvc(tmp_path):
     assert repository.agree()
 
 
+def test_a_source_that_encoders_alone_read_is_scored_by_no_teacher(tmp_path):
+    repository = new_repository(tmp_path / "repository")
+    values = with_sources(more=MORE, read={"kind": "augment", "of": ["train"]})
+    values["students"]["rnn"]["pretraining"] = {"transfer": ["more", "read"]}
+    repository.set_params(values)
+    repository.dvc("repro")
+    ran = repository.ran()
+    assert {"demo/transfer_tokens/read/tiny", "demo/encoders/rnn", *shards_of("more")} <= ran
+    assert not shards_of("read") & ran
+    assert repository.agree()
+    planned = repository.snakemake("--dry-run", "--forceall", "--printshellcmds").output
+    (encoder,) = re.findall(r"^.*scripts/encoder\.py .*$", planned, re.MULTILINE)
+    tokens = "results/demo/transfer_tokens"
+    assert f"--pool-tokens {tokens}/more/tiny --pool-tokens {tokens}/read/tiny" in encoder
+    (linear,) = re.findall(r"^.*scripts/linear\.py .*--teacher-logits.*$", planned, re.MULTILINE)
+    assert "results/demo/transfer/more" in linear
+    assert "results/demo/transfer/read" not in linear
+
+    values["transfer"]["sources"]["read"]["copies"] = 3
+    repository.set_params(values)
+    repository.dvc("repro")
+    assert {"demo/transfer/read", "demo/encoders/rnn", "demo/students/rnn/tiny/seed0"} <= repository.ran()
+    assert repository.agree()
+
+
 def test_no_copies_are_refused_by_both_engines_in_one_sentence(tmp_path):
     repository = new_repository(tmp_path / "repository")
     repository.set_params(with_sources(more={"kind": "augment", "of": ["train"], "copies": 0}))

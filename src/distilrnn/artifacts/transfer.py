@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from distilrnn.artifacts.files import read_json, require_equal
+from distilrnn.artifacts.logits import FILE
 from distilrnn.artifacts.tensors import map_arrays, read_header
 from distilrnn.errors import InputError
 
@@ -114,10 +115,10 @@ class PoolLogits:
     """What one teacher says of a pool: the logits of all shards, memory-mapped, float32 [sentences, classes]."""
 
     def __init__(self, shards: Sequence[Path], pool_hash: str, classes: Sequence[str], sentences: int) -> None:
-        """Open logits.safetensors of every shard, in their order; raises InputError where they are not of this pool."""
+        """Open the files in the shards' folders, in their order; raises InputError where they are not of this pool."""
         self.parts, self.starts = [], []
         start = 0
-        for path in shards:
+        for path in (shard / FILE for shard in shards):
             arrays, header = map_arrays(path, "transfer-logits")
             require_equal(header.get("pool_hash"), pool_hash, path, "pool")
             require_equal(header.get("classes"), list(classes), path, "list of classes")
@@ -126,9 +127,7 @@ class PoolLogits:
             self.starts.append(start)
             start += len(arrays["logits"])
         if start != sentences:
-            raise InputError(
-                f"{shards[0].parent.parent}: holds the logits of {start} of {sentences} sentences: make it again"
-            )
+            raise InputError(f"{shards[0].parent}: holds the logits of {start} of {sentences} sentences: make it again")
         self.sentences, self.classes = sentences, len(classes)
 
     def rows(self, rows: np.ndarray) -> np.ndarray:

@@ -9,7 +9,6 @@ from scipy.special import softmax
 
 from distilrnn.artifacts.files import read_json
 from distilrnn.artifacts.layout import System
-from distilrnn.artifacts.logits import FILE
 from distilrnn.artifacts.transfer import Pool, PoolLogits, logits_folder, read_pool, read_sentences, shard_folders
 from distilrnn.evaluation.records import JudgedPool, PoolAnswer, PoolSummary
 from distilrnn.params.experiment import Experiment
@@ -68,8 +67,8 @@ def _judged(
         for shard in _shards(experiment, folder, source, teacher, seed):
             for name, count in read_json(shard / "run.json", "classes")["classes"].items():
                 counts[name] += count
-    files = [shard / FILE for shard in _shards(experiment, folder, source, teacher, teacher.seeds[0])]
-    logits = PoolLogits(files, pool.hash, classes, pool.counts.sentences).rows(np.array(list(shown)))
+    shards = _shards(experiment, folder, source, teacher, teacher.seeds[0])
+    logits = PoolLogits(shards, pool.hash, classes, pool.counts.sentences).rows(np.array(list(shown)))
     answers = [
         PoolAnswer(sentence=sentence, answer=classes[of_one.argmax()], probability=float(of_one.max()))
         for sentence, of_one in zip(shown.values(), softmax(logits.astype(np.float64), axis=1), strict=True)

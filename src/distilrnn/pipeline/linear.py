@@ -58,7 +58,7 @@ class LinearTeacher:
             sentences = list(read_sentences(folder))
             members = []
             for logits in self.pool_logits[place * runs : (place + 1) * runs]:
-                shards = [shard / FILE for shard in shard_folders(logits, self.shards)]
+                shards = shard_folders(logits, self.shards)
                 read = PoolLogits(shards, pool.hash, summary.classes, len(sentences))
                 members.append({"pool": read.rows(np.arange(len(sentences)))})
             yield sentences, average(members)["pool"]

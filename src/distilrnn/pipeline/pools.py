@@ -27,16 +27,16 @@ class TransferInputs:
     balance: Literal["train", "weights"] | None
     seed: int
 
-    def shard_files(self, logits: Path) -> list[Path]:
-        """The files of one folder of shards."""
-        return [shard / FILE for shard in shard_folders(logits, self.shards)]
+    def shard_folders(self, logits: Path) -> list[Path]:
+        """The shards in one of the folders of logits."""
+        return shard_folders(logits, self.shards)
 
     def header(self) -> dict[str, Any]:
         """What a student depends on."""
         return {
             "sources": [pool.name for pool in self.pools],
             "pool_hash": [read_pool(pool).hash for pool in self.pools],
-            "logits_hash": [file_hash(file) for folder in self.logits for file in self.shard_files(folder)],
+            "logits_hash": [file_hash(shard / FILE) for folder in self.logits for shard in self.shard_folders(folder)],
             "balance": self.balance,
             "seed": self.seed,
         }
@@ -61,7 +61,7 @@ def read_pools(inputs: TransferInputs, summary: EncodedSummary) -> list[TaughtPo
         encoded = read_encoded_pool(tokens, summary)
         require_equal(encoded.hash, pool.hash, tokens, "pool")
         logits = [
-            PoolLogits(inputs.shard_files(one), pool.hash, summary.classes, len(encoded))
+            PoolLogits(inputs.shard_folders(one), pool.hash, summary.classes, len(encoded))
             for one in inputs.logits[place * members : (place + 1) * members]
         ]
         found.append(TaughtPool(folder.name, encoded, logits, read_keys(folder)))

@@ -27,11 +27,17 @@ class Costed:
     """CPU time for one sentence, on average, by point."""
 
     @property
-    def recommended(self) -> int:
+    def sufficient(self) -> int:
         """The place of the point that hands on least of those that keep the teacher's held-out accuracy."""
         points = self.cascade.points
         enough = KEPT * points[-1].held_out_accuracy
         return next(place for place, point in enumerate(points) if point.held_out_accuracy >= enough)
+
+    @property
+    def recommended(self) -> int | None:
+        """That place, if it takes less time than to ask the teacher alone."""
+        place = self.sufficient
+        return place if self.milliseconds[place] < self.milliseconds[-1] else None
 
 
 def costed(results: Results) -> Iterator[Costed]:
@@ -49,12 +55,20 @@ def costed(results: Results) -> Iterator[Costed]:
 
 def sentence(found: Costed) -> str:
     """What the recommended cascade keeps of its teacher, and what it costs."""
-    point, whole = found.cascade.points[found.recommended], found.cascade.points[-1]
-    own, of_teacher = found.milliseconds[found.recommended], found.milliseconds[-1]
-    if found.recommended == 0:
-        begin = f"{found.title} alone keeps"
-    elif found.recommended == len(found.cascade.points) - 1:
+    place = found.sufficient
+    point, whole = found.cascade.points[place], found.cascade.points[-1]
+    own, of_teacher = found.milliseconds[place], found.milliseconds[-1]
+    if place == len(found.cascade.points) - 1:
         return f"{found.title} cannot spare {found.teacher} any sentence without a loss of accuracy."
+    if found.recommended is None:
+        return (
+            f"{found.title} saves {found.teacher} no time: to keep its held-out accuracy, "
+            f"{percent(point.handed_on, 0)} % of the sentences are handed on, which takes "
+            f"{percent(own / of_teacher, 0)} % of its time ({significant_digits(own)} of "
+            f"{significant_digits(of_teacher)} ms per sentence)."
+        )
+    if place == 0:
+        begin = f"{found.title} alone keeps"
     else:
         begin = f"{found.title} hands {percent(point.handed_on, 0)} % of the sentences on to {found.teacher}, and keeps"
     return (
@@ -70,7 +84,7 @@ HEADER = ["Held-out share", "Handed on %", "Accuracy %", "MCC × 100", "ms per s
 def rows(found: Costed) -> list[list[str]]:
     """The table of one cascade, in the order of HEADER."""
     shown = [place for place, point in enumerate(found.cascade.points) if point.share in SHOWN]
-    places = sorted({*shown, found.recommended})
+    places = sorted({*shown, found.sufficient})
     return [_row(found, place, found.cascade.points[place]) for place in places]
 
 

@@ -210,6 +210,7 @@ def cascade_figure(found: Sequence[Costed], split: str) -> Figure:
     """Accuracy of each cascade against the share that is handed on, and against the time for one sentence."""
     figure = new_figure(7.4, 3.9 + 0.16 * len(found))
     by_share, by_time = figure.subplots(1, 2, sharey=True)
+    first = next((one for one in found if one.recommended is not None), None)
     for place, one in enumerate(found):
         style = {"color": CYCLE[place % len(CYCLE)], "linestyle": ("-", "--", "-.", ":")[place // len(CYCLE) % 4]}
         accuracy = np.array([100 * point.accuracy for point in one.cascade.points])
@@ -218,16 +219,17 @@ def cascade_figure(found: Sequence[Costed], split: str) -> Figure:
             axes.plot(xs, accuracy, linewidth=1.5, label=wrapped(f"{one.title}, then its teacher", 60), **style)
             std = [100 * (point.accuracy_std or 0) for point in one.cascade.points]
             axes.fill_between(xs, accuracy - std, accuracy + std, color=style["color"], alpha=0.15, linewidth=0)
-            at = one.recommended
+            if one.recommended is None:
+                continue
             axes.plot(
-                xs[at],
-                accuracy[at],
+                xs[one.recommended],
+                accuracy[one.recommended],
                 marker="*",
                 markersize=11,
                 linestyle="none",
                 markerfacecolor="white",
                 markeredgecolor=BLACK,
-                label="recommended on the held-out part" if not place else None,
+                label="recommended on the held-out part" if one is first else None,
                 zorder=4,
             )
     by_share.set_xlabel("Handed on to the teacher (%)")

@@ -57,6 +57,20 @@ def test_everything_has_every_phase_and_no_file_twice(experiment):
             assert set(made) <= set(files)
 
 
+def test_a_source_that_no_teacher_scores_has_an_empty_folder_of_logits(experiment, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    values = experiment.model_dump(mode="json")
+    values["transfer"]["sources"] = {"more": {"kind": "corpus"}, "read": {"kind": "corpus"}}
+    values["students"]["rnn"] |= {"transfer": ["more"], "pretraining": {"transfer": ["read"]}}
+    changed = validate_experiment(values, "params")
+    assert stages.targets(changed, "transfer_logits", "read") == []
+    assert len(stages.targets(changed, "transfer_logits", "more")) == 2
+    (tokens, _) = stages.targets(changed, "transfer_tokens", "read")
+    assert Path(tokens).parent == Path("results/x/transfer_tokens/read/words")
+    stages.make_folders(changed)
+    assert Path("results/x/logits/transfer/read").is_dir()
+
+
 @pytest.mark.parametrize(
     ("phase", "name", "said"),
     [

@@ -96,6 +96,40 @@ def test_students_that_differ_after_the_encoder_share_one():
     assert len(cells.encoders) == 2
 
 
+def test_students_of_other_sources_share_an_encoder_that_names_its_own():
+    values = experiment(pretraining={"transfer": ["read"]}, transfer=[["more"], ["more", "read"], []])
+    values["transfer"] = {"sources": {name: {"kind": "corpus"} for name in ("more", "read", "unused")}}
+    found = validate_experiment(values, "params")
+    assert len(found.students) == 3
+    assert len(found.encoders) == 1
+
+
+def test_what_encoders_alone_read_is_scored_by_no_teacher():
+    values = experiment(pretraining={"transfer": ["read"]}, transfer=["more"])
+    values["transfer"] = {"sources": {name: {"kind": "corpus"} for name in ("more", "read", "unused")}}
+    values["bases"]["other"] = {}
+    values["teachers"]["tiny"]["base"] = "other"
+    found = validate_experiment(values, "params")
+    assert found.scored_sources == found.linear_sources() == ("more", "unused")
+    assert [found.transfer_tokenizers(source) for source in ("more", "read", "unused")] == [
+        ["other", "tiny"],
+        ["tiny"],
+        ["other"],
+    ]
+    values["linear"] = {"transfer": ["read"]}
+    assert validate_experiment(values, "params").scored_sources == ("more", "read", "unused")
+
+
+@pytest.mark.parametrize(
+    ("sources", "said"), [(["nix"], "names 'nix', which"), (["more", "more"], "names a source twice")]
+)
+def test_sources_of_an_encoder_are_checked(sources, said):
+    values = experiment(pretraining={"transfer": sources})
+    values["transfer"] = {"sources": {"more": {"kind": "corpus"}}}
+    with pytest.raises(InputError, match=rf"students\.rnn\.pretraining\.transfer {said}"):
+        validate_experiment(values, "params")
+
+
 def test_several_bidirectional_layers_are_refused():
     with pytest.raises(InputError, match="each word would see itself"):
         validate_experiment(experiment(pretraining={}, model={"bidirectional": True, "layers": 2}), "params")

@@ -128,7 +128,7 @@ def test_the_same_seed_makes_the_same_bytes(tiny, pools, tmp_path):
 def test_shards_say_what_the_whole_says(tiny, pools):
     whole, cut = inputs(pools, "more"), inputs(pools, "more", shards=3)
     classes, pool = read_summary(tiny.tokens).classes, read_pool(pools / "transfer" / "more")
-    one, three = (PoolLogits(some.shard_files(some.logits[0]), pool.hash, classes, 40) for some in (whole, cut))
+    one, three = (PoolLogits(some.shard_folders(some.logits[0]), pool.hash, classes, 40) for some in (whole, cut))
     rows = np.array([39, 0, 13, 12, 14, 27])
     np.testing.assert_allclose(one.rows(rows), three.rows(rows), rtol=1e-5, atol=1e-6)
     direct = load_predictor(tiny.adapter, tiny.base)
@@ -139,9 +139,9 @@ def test_shards_say_what_the_whole_says(tiny, pools):
         zip(classes, np.bincount(one.rows(np.arange(40)).argmax(1), minlength=2).tolist(), strict=True)
     )
     with pytest.raises(InputError, match="shards"):
-        PoolLogits(cut.shard_files(cut.logits[0])[1:], pool.hash, classes, 40)
+        PoolLogits(cut.shard_folders(cut.logits[0])[1:], pool.hash, classes, 40)
     with pytest.raises(InputError, match="13 of 40 sentences"):
-        PoolLogits(cut.shard_files(cut.logits[0])[:1], pool.hash, classes, 40)
+        PoolLogits(cut.shard_folders(cut.logits[0])[:1], pool.hash, classes, 40)
 
 
 def mixed(tiny, transfer, members=1):
@@ -405,6 +405,10 @@ def test_what_the_report_says_of_a_pool_is_what_the_teacher_says(tiny, pools, tm
         assert answer.answer == classes[probabilities.argmax()]
         assert answer.probability == pytest.approx(probabilities.max(), abs=1e-5)
     assert own == summarise_pools(experiment, tmp_path, [teacher], classes)[0]
+    values["students"]["rnn"]["pretraining"] = {"transfer": ["own"]}
+    unscored = validate_experiment(values, "params.yaml")
+    shutil.rmtree(logits_folder(tmp_path, "own", "tiny", 0))
+    assert summarise_pools(unscored, tmp_path, [teacher], classes) == [own.model_copy(update={"judged": []}), more]
 
 
 class Stop(Exception):

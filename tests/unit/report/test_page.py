@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -17,8 +18,9 @@ from distilrnn.orchestration.stages import report_files
 from distilrnn.params.published import PublishedParams
 from distilrnn.pipeline.report import gather_provenance, write_report
 from distilrnn.report import labels, tables
-from distilrnn.report.cascades import costed, sentence
+from distilrnn.report.cascades import costed, rows, sentence
 from distilrnn.report.comparison import compare
+from distilrnn.report.figures import cascade_figure
 from distilrnn.report.page import page_html
 from distilrnn.report.provenance import Provenance
 from distilrnn.report.results import read_results
@@ -326,7 +328,6 @@ def test_cascades_and_disagreements_are_those_of_the_files(written):
     half = next(point for point in cascade.points if point.share == 0.5)
     assert by_share["50"][1:3] == [f"{100 * half.handed_on:.1f}", f"{100 * half.accuracy:.1f} ± 1.0"]
     assert float(by_share["50"][4]) == pytest.approx(own + half.handed_on * teacher, rel=0.01)
-    assert sum("recommended" in row[0] for row in rows) == 1
     found = next(
         rows for caption, rows in page.tables.items() if caption.startswith("RNN distilled from gpt2: another")
     )
@@ -336,10 +337,23 @@ def test_cascades_and_disagreements_are_those_of_the_files(written):
 def test_the_recommended_cascade_is_chosen_on_the_held_out_part(written):
     found = next(costed(read_results(written)))
     points = found.cascade.points
+    found = replace(found, milliseconds=list(map(float, range(len(points)))))
     enough = [point.held_out_accuracy >= 0.99 * points[-1].held_out_accuracy for point in points]
     assert found.recommended == enough.index(True)
     point = points[found.recommended]
     assert f"hands {100 * point.handed_on:.0f} % of the sentences on to Teacher gpt2 (LoRA)" in sentence(found)
+    (marked,) = [row for row in rows(found) if "recommended" in row[0]]
+    assert marked[4] == str(found.recommended)
+
+
+def test_no_cascade_is_recommended_that_takes_longer_than_its_teacher(written):
+    found = next(costed(read_results(written)))
+    slow = replace(found, milliseconds=[2.0] * (len(found.milliseconds) - 1) + [1.0])
+    assert slow.recommended is None
+    assert sentence(slow).startswith("RNN distilled from gpt2 saves Teacher gpt2 (LoRA) no time: ")
+    assert not any("recommended" in row[0] for row in rows(slow))
+    labels = [line.get_label() for axes in cascade_figure([slow], "in_domain_dev").axes for line in axes.get_lines()]
+    assert not any("recommended" in str(label) for label in labels)
 
 
 def test_statistics_of_another_version_are_refused(written, tmp_path):
@@ -384,6 +398,12 @@ def test_the_unlabelled_text_stands_in_page_and_model_card(tmp_path):
     assert tables.pool_answers(results)[0].rows == [[HOSTILE, "acceptable (93 %)"]]
     card = (tmp_path / "model-card.md").read_text()
     assert "| grammar | Teacher gpt2 (LoRA) | 25.3 | 74.7 |" in card
+    unscored = GRAMMAR | {"judged": []}
+    write_json(tmp_path / "statistics.json", statistics | {"pools": [unscored]})
+    write_report(params, PROVENANCE)
+    results = read_results(params)
+    assert len(tables.pools(results).rows) == len(tables.pool_shares(results).rows) == 1
+    assert tables.pool_answers(results) == []
 
 
 def test_what_labels_are_worth_is_said_in_page_and_table(tmp_path):
