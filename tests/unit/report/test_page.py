@@ -343,7 +343,7 @@ def test_the_recommended_cascade_is_chosen_on_the_held_out_part(written):
     point = points[found.recommended]
     assert f"hands {100 * point.handed_on:.0f} % of the sentences on to Teacher gpt2 (LoRA)" in sentence(found)
     (marked,) = [row for row in rows(found) if "recommended" in row[0]]
-    assert marked[4] == str(found.recommended)
+    assert float(marked[4]) == found.recommended
 
 
 def test_no_cascade_is_recommended_that_takes_longer_than_its_teacher(written):
