@@ -144,6 +144,15 @@ def test_params_files_name_what_the_stages_read(path):
     assert "max_length" in params["tokenize"]
 
 
+def test_the_ablation_of_cola_shares_what_the_docs_say_it_shares():
+    """docs/experiments.md has the folders of one copied into the other."""
+    cola, ablation = (
+        yaml.safe_load((SOURCE / f"experiments/{n}/params.yaml").read_text()) for n in ("cola", "cola-ablation")
+    )
+    for section in ("corpus", "bases", "tokenize", "selection", "transfer", "teachers"):
+        assert ablation[section] == cola[section]
+
+
 @pytest.mark.parametrize(
     ("changes", "differ"),
     [
