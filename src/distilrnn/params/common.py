@@ -105,22 +105,27 @@ class SelectionParams(Section):
         "mcc",
         description="What is best: highest accuracy (the reference), Matthews correlation or mean F1, lowest loss.",
     )
-    threshold: Literal["argmax", "tuned"] = Field(
+    threshold: Literal["argmax", "tuned", "accuracy", "mcc", "macro_f1"] = Field(
         "argmax",
         description="Where a student decides between classes: at the highest logit, or after class biases that make "
-        "the metric highest on the held-out sentences (mcc, where the metric is loss).",
+        "a metric highest on the held-out sentences: tuned, that of selection.metric (mcc, where it is loss), or the "
+        "one that is named.",
     )
 
     @model_validator(mode="after")
     def _tuned_on_what_is_not_reported(self) -> "SelectionParams":
-        if self.threshold == "tuned" and self.validation == "dev":
+        if self.decision_metric is not None and self.validation == "dev":
             raise ValueError(
-                "threshold is tuned and validation dev: the threshold would be chosen on the reported set; set "
-                "validation to train_holdout"
+                f"threshold is {self.threshold} and validation dev: the threshold would be chosen on the reported set; "
+                "set validation to train_holdout"
             )
         return self
 
     @property
-    def decision_metric(self) -> str:
-        """What a tuned threshold makes highest."""
+    def decision_metric(self) -> str | None:
+        """What the threshold makes highest: accuracy, mcc or macro_f1; None, where the highest logit decides."""
+        if self.threshold == "argmax":
+            return None
+        if self.threshold != "tuned":
+            return self.threshold
         return "mcc" if self.metric == "loss" else self.metric

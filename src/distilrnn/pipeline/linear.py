@@ -113,7 +113,7 @@ def train_linear(
     )
     held_out = model.logits([example.sentence for example in validation])
     threshold = None
-    if selection.threshold == "tuned":
+    if selection.decision_metric is not None:
         tuned = tune_biases(held_out, of_validation, selection.decision_metric)
         model = model.with_biases(tuned.biases)
         held_out = model.logits([example.sentence for example in validation])

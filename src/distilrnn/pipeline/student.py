@@ -145,7 +145,7 @@ def train_student(job: StudentJob, output: Path) -> None:
         history = fit(student, train, validation, objective, run)
     held_out = predict_logits(student, validation, training.batch_size, device)
     threshold = None
-    if selection.threshold == "tuned":
+    if selection.decision_metric is not None:
         tuned = tune_biases(held_out, validation.tokens.labels, selection.decision_metric)
         student.add_biases(tuned.biases)
         held_out += tuned.biases

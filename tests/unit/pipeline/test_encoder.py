@@ -8,6 +8,7 @@ from distilrnn.artifacts.tensors import load_arrays, load_tensors
 from distilrnn.errors import InputError
 from distilrnn.models.checkpoints import load_student
 from distilrnn.orchestration.code import code_version
+from distilrnn.params.common import SelectionParams
 from distilrnn.params.experiment import validate_experiment
 from distilrnn.params.student import DistilParams, PretrainingParams, StudentModelParams
 from distilrnn.pipeline.encoder import EncoderJob, pretrain_encoder
@@ -153,8 +154,23 @@ def test_a_tuned_threshold_becomes_the_heads_bias(tiny, workplace):
     assert "threshold" not in read_json(workplace / "argmax" / "run.json")
 
 
-def test_a_threshold_is_not_tuned_on_what_is_reported():
-    values = experiment() | {"selection": {"threshold": "tuned", "validation": "dev"}}
+@pytest.mark.parametrize(
+    ("threshold", "metric", "decides"),
+    [
+        ("argmax", "mcc", None),
+        ("tuned", "macro_f1", "macro_f1"),
+        ("tuned", "loss", "mcc"),
+        ("accuracy", "mcc", "accuracy"),
+        ("mcc", "loss", "mcc"),
+    ],
+)
+def test_a_threshold_serves_the_metric_that_is_named(threshold, metric, decides):
+    assert SelectionParams(threshold=threshold, metric=metric).decision_metric == decides
+
+
+@pytest.mark.parametrize("threshold", ["tuned", "accuracy"])
+def test_a_threshold_is_not_tuned_on_what_is_reported(threshold):
+    values = experiment() | {"selection": {"threshold": threshold, "validation": "dev"}}
     with pytest.raises(InputError, match="the threshold would be chosen on the reported set"):
         validate_experiment(values, "params")
 
