@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from benchmarks.students import STUDENTS
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -28,8 +30,8 @@ class Sizes:
     growth: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)
     growth_pairs: int = 3
     """Pairs of runs whose difference is what the sentences of a rule took."""
-    students: tuple[str, ...] = ("demo", "sst2", "cola")
-    """Which of students.STUDENTS are asked."""
+    students: tuple[str, ...] = tuple(STUDENTS)
+    """Which of STUDENTS are asked."""
     asked: tuple[int, ...] = (1_000, 100_000)
     """Sentences that a system is asked at once."""
     asked_alone: int = 1_000
