@@ -72,9 +72,9 @@ def test_transfer_sets_and_fewer_labels_through_dvc(tmp_path):
     assert repository.agree()
 
 
-def test_a_source_that_encoders_alone_read_is_scored_by_no_teacher(tmp_path):
+def test_a_source_that_no_teacher_scores_until_a_student_needs_it(tmp_path):
     repository = new_repository(tmp_path / "repository")
-    values = with_sources(more=MORE, read={"kind": "augment", "of": ["train"]})
+    values = with_sources(more=MORE, read={"kind": "augment", "of": ["train"], "scored": False})
     values["students"]["rnn"]["pretraining"] = {"transfer": ["more", "read"]}
     repository.set_params(values)
     repository.dvc("repro")
@@ -94,6 +94,15 @@ def test_a_source_that_encoders_alone_read_is_scored_by_no_teacher(tmp_path):
     repository.set_params(values)
     repository.dvc("repro")
     assert {"demo/transfer/read", "demo/encoders/rnn", "demo/students/rnn/tiny/seed0"} <= repository.ran()
+    assert repository.agree()
+
+    values["transfer"]["sources"]["read"]["scored"] = True
+    values["students"]["rnn"]["transfer"] = ["more", "read"]
+    repository.set_params(values)
+    repository.dvc("repro")
+    ran = repository.ran()
+    assert {*shards_of("read"), "demo/students/rnn/tiny/seed0"} <= ran
+    assert not shards_of("more") & ran
     assert repository.agree()
 
 

@@ -22,7 +22,7 @@ rule transfer:
         runtime=720,
     params:
         code=code_version("transfer"),
-        source=lambda w: shlex.quote(EXPERIMENT.transfer.sources[w.source].model_dump_json()),
+        source=lambda w: shlex.quote(EXPERIMENT.transfer.sources[w.source].model_dump_json(exclude={"scored"})),
         options=options(EXPERIMENT.selection),
         bounds=transfer_bounds(),
         corpus=lambda w, input: folder(input.corpus),

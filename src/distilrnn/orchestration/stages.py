@@ -149,7 +149,7 @@ def _pool_tokens(experiment: Experiment, source: str) -> list[str]:
 
 
 def _pool_logits(experiment: Experiment, source: str) -> list[str]:
-    """What every teacher says of a source; nothing, of one that encoders alone read."""
+    """What every teacher says of a source; nothing, of one that is not scored."""
     if source not in experiment.scored_sources:
         return []
     runs = ((name, seed) for name, teacher in experiment.teachers.items() for seed in teacher.seeds)

@@ -111,9 +111,9 @@ class Experiment(Section):
     @model_validator(mode="after")
     def _sources_exist(self) -> "Experiment":
         for name, student in self.students.items():
-            self._check_sources(f"students.{name}.transfer", student.transfer)
+            self._check_sources(f"students.{name}.transfer", student.transfer, scored=True)
             self._check_sources(f"students.{name}.pretraining.transfer", student.read_in_pretraining)
-        self._check_sources("linear.transfer", self.linear.transfer or ())
+        self._check_sources("linear.transfer", self.linear.transfer or (), scored=True)
         for name, tokenizer in self.tokenize.learned.items():
             self._check_sources(f"tokenize.tokenizers.{name}.transfer", tokenizer.transfer)
         for name, source in self.transfer.sources.items():
@@ -126,12 +126,16 @@ class Experiment(Section):
                 )
         return self
 
-    def _check_sources(self, key: str, names: Sequence[str]) -> None:
-        """Whether a key names sources that there are, each once."""
+    def _check_sources(self, key: str, names: Sequence[str], scored: bool = False) -> None:
+        """Whether a key names sources that there are, each once, and where need be those that teachers score."""
         for name in names:
             if name not in self.transfer.sources:
                 raise ValueError(
                     f"{key} names {name!r}, which transfer.sources does not have: {known(self.transfer.sources)}"
+                )
+            if scored and not self.transfer.sources[name].scored:
+                raise ValueError(
+                    f"{key} names {name!r}, which no teacher scores: set transfer.sources.{name}.scored to true"
                 )
         if len(set(names)) < len(names):
             raise ValueError(f"{key} names a source twice: name each once")
@@ -242,15 +246,13 @@ class Experiment(Section):
         return found
 
     def transfer_tokenizers(self, source: str) -> list[str]:
-        """The tokenizers that read a source: those of the bases of teachers that score it, and of its students."""
+        """The tokenizers that read a source: those of all students, and of the teachers' bases where they score it.
+
+        Whether a student reads this one does not matter, so that DVC need not know.
+        """
         scored = source in self.scored_sources
         teachers = [teacher.base for teacher in self.teachers.values()] if scored else []
-        students = [
-            student.tokenizer
-            for student in self.students.values()
-            if source in student.transfer or source in student.read_in_pretraining
-        ]
-        return list(dict.fromkeys([*teachers, *students]))
+        return list(dict.fromkeys([*teachers, *(student.tokenizer for student in self.students.values())]))
 
     def teachers_of(self, student: str) -> list[str]:
         """The teachers and ensembles that a student is distilled from: those that know as many labels, and no more."""
@@ -283,10 +285,8 @@ class Experiment(Section):
 
     @property
     def scored_sources(self) -> tuple[str, ...]:
-        """The sources of unlabelled sentences that teachers score: all but those that encoders alone read."""
-        taught = {*(self.linear.transfer or ()), *(s for student in self.students.values() for s in student.transfer)}
-        read = {source for student in self.students.values() for source in student.read_in_pretraining}
-        return tuple(source for source in self.transfer.sources if source in taught or source not in read)
+        """The sources of unlabelled sentences that teachers score."""
+        return tuple(name for name, source in self.transfer.sources.items() if source.scored)
 
     def linear_sources(self) -> tuple[str, ...]:
         """The sources of unlabelled sentences that distilled linear classifiers learn from."""

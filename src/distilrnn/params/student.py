@@ -58,8 +58,8 @@ class PretrainingParams(TrainingParams):
     )
     transfer: tuple[Name, ...] | None = Field(
         None,
-        description="Names of transfer.sources that the encoder reads beside train; a source that it alone names is "
-        "scored by no teacher; none: those of the student.",
+        description="Names of transfer.sources that the encoder reads beside train, scored or not; none: those of the "
+        "student.",
     )
 
 

@@ -12,7 +12,15 @@ TRAIN_SENTENCES = "train"
 """In `of`: the training sentences that nothing is held out of."""
 
 
-class TextSource(Section):
+class SourceSection(Section):
+    """What every source has."""
+
+    scored: bool = Field(
+        True, description="Whether teachers score it; false: text for encoders alone, which pretraining.transfer names."
+    )
+
+
+class TextSource(SourceSection):
     """One's own unlabelled text."""
 
     kind: Literal["text"]
@@ -29,7 +37,7 @@ class TextSource(Section):
         return (files,) if isinstance(files, str) else files
 
 
-class DatasetSource(Section):
+class DatasetSource(SourceSection):
     """A split of a Hugging Face dataset."""
 
     kind: Literal["dataset"]
@@ -49,7 +57,7 @@ class DatasetSource(Section):
         return self
 
 
-class AugmentSource(Section):
+class AugmentSource(SourceSection):
     """Changed copies of sentences, by the rules of Tang et al. 2019 (arXiv 1903.12136, section 4.3)."""
 
     kind: Literal["augment"]
@@ -80,7 +88,7 @@ class AugmentSource(Section):
         return self
 
 
-class SampleSource(Section):
+class SampleSource(SourceSection):
     """Sentences drawn from a causal language model."""
 
     kind: Literal["sample"]
@@ -93,7 +101,7 @@ class SampleSource(Section):
     batch_size: int = Field(64, ge=1, description="Sentences drawn at once.")
 
 
-class CorpusSource(Section):
+class CorpusSource(SourceSection):
     """More sentences of the generated corpus's training grammar, of both classes; the classes are thrown away."""
 
     kind: Literal["corpus"]

@@ -60,7 +60,7 @@ def test_everything_has_every_phase_and_no_file_twice(experiment):
 def test_a_source_that_no_teacher_scores_has_an_empty_folder_of_logits(experiment, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     values = experiment.model_dump(mode="json")
-    values["transfer"]["sources"] = {"more": {"kind": "corpus"}, "read": {"kind": "corpus"}}
+    values["transfer"]["sources"] = {"more": {"kind": "corpus"}, "read": {"kind": "corpus", "scored": False}}
     values["students"]["rnn"] |= {"transfer": ["more"], "pretraining": {"transfer": ["read"]}}
     changed = validate_experiment(values, "params")
     assert stages.targets(changed, "transfer_logits", "read") == []

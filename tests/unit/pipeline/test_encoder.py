@@ -105,20 +105,22 @@ def test_students_of_other_sources_share_an_encoder_that_names_its_own():
     assert len(found.encoders) == 1
 
 
-def test_what_encoders_alone_read_is_scored_by_no_teacher():
+def test_a_source_may_be_scored_by_no_teacher():
     values = experiment(pretraining={"transfer": ["read"]}, transfer=["more"])
-    values["transfer"] = {"sources": {name: {"kind": "corpus"} for name in ("more", "read", "unused")}}
+    values["transfer"] = {"sources": {"more": {"kind": "corpus"}, "read": {"kind": "corpus", "scored": False}}}
     values["bases"]["other"] = {}
     values["teachers"]["tiny"]["base"] = "other"
     found = validate_experiment(values, "params")
-    assert found.scored_sources == found.linear_sources() == ("more", "unused")
-    assert [found.transfer_tokenizers(source) for source in ("more", "read", "unused")] == [
-        ["other", "tiny"],
-        ["tiny"],
-        ["other"],
-    ]
-    values["linear"] = {"transfer": ["read"]}
-    assert validate_experiment(values, "params").scored_sources == ("more", "read", "unused")
+    assert found.scored_sources == found.linear_sources() == ("more",)
+    assert [found.transfer_tokenizers(source) for source in ("more", "read")] == [["other", "tiny"], ["tiny"]]
+    for wrong in (
+        {"students": values["students"] | {"b": {"tokenizer": "tiny", "transfer": ["read"]}}},
+        {"linear": {"transfer": ["read"]}},
+    ):
+        with pytest.raises(
+            InputError, match=r"names 'read', which no teacher scores: set transfer\.sources\.read\.scored"
+        ):
+            validate_experiment(values | wrong, "params")
 
 
 @pytest.mark.parametrize(

@@ -405,7 +405,7 @@ def test_what_the_report_says_of_a_pool_is_what_the_teacher_says(tiny, pools, tm
         assert answer.answer == classes[probabilities.argmax()]
         assert answer.probability == pytest.approx(probabilities.max(), abs=1e-5)
     assert own == summarise_pools(experiment, tmp_path, [teacher], classes)[0]
-    values["students"]["rnn"]["pretraining"] = {"transfer": ["own"]}
+    sources["own"]["scored"] = False
     unscored = validate_experiment(values, "params.yaml")
     shutil.rmtree(logits_folder(tmp_path, "own", "tiny", 0))
     assert summarise_pools(unscored, tmp_path, [teacher], classes) == [own.model_copy(update={"judged": []}), more]
