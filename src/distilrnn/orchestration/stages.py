@@ -219,7 +219,7 @@ STAGES = {
         folders=lambda _: ["vectors"],
     ),
     "transfer": Stage(lambda e, source: pool_files(layout.root(e), source), lambda e: e.transfer.sources),
-    "transfer_tokens": Stage(_pool_tokens, lambda e: e.transfer.sources, folders=lambda _: ["transfer_tokens"]),
+    "transfer_tokens": Stage(_pool_tokens, lambda e: e.transfer.sources),
     "transfer_logits": Stage(
         _pool_logits,
         lambda e: e.transfer.sources,
