@@ -202,11 +202,12 @@ def test_reserved_names_are_refused(name):
 @settings(deadline=None)
 @given(st.text(max_size=8) | st.from_regex(r"[A-Za-z0-9._-]{1,12}", fullmatch=True))
 @example("a..b")
+@example("linear")
 def test_accepted_names_are_one_safe_word(name):
     try:
         validate_experiment(values(students={name: {"tokenizer": "tiny"}}), "params.yaml")
     except InputError:
-        assert not re.fullmatch(r"[A-Za-z0-9]{1,64}", name) or name in ("majority", "labels", "seed")
+        assert not re.fullmatch(r"[A-Za-z0-9]{1,64}", name) or name in ("majority", "labels", "seed", "linear")
     else:
         assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name)
         assert shlex.quote(name) == name

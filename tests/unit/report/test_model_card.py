@@ -107,5 +107,5 @@ def test_what_a_student_is_good_for_with_right_and_wrong_answers(results, card):
     students = [system for system in results.systems if system.student]
     assert len(answers) == 6 * len(students)
     assert answers[0] == ["| right", "The cat sleeps.", "acceptable", "acceptable (90 %) |"]
-    assert "hands" in section
+    assert "saves Teacher gpt2 (LoRA) no time" in section
     assert "of its time" in section
