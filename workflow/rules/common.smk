@@ -114,9 +114,14 @@ def pools_of_student(wildcards):
     return [file for source in sources for file in files.pool_files(ROOT, source)]
 
 
+def pool_tokens(student, sources):
+    """The tokens of some sources, as a student reads them."""
+    return [file for source in sources for file in files.pool_token_files(ROOT, source, student.tokenizer)]
+
+
 def pool_tokens_of_student(wildcards):
     student = EXPERIMENT.students[wildcards.student]
-    return [file for source in student.transfer for file in files.pool_token_files(ROOT, source, student.tokenizer)]
+    return pool_tokens(student, student.transfer)
 
 
 def pool_logits_of_student(wildcards):
@@ -222,8 +227,7 @@ def encoder_options(given):
 
 def pool_tokens_of_encoder(wildcards):
     student = EXPERIMENT.students[wildcards.student]
-    sources = student.read_in_pretraining
-    return [file for source in sources for file in files.pool_token_files(ROOT, source, student.tokenizer)]
+    return pool_tokens(student, student.read_in_pretraining)
 
 
 def vectors_options(student, given):

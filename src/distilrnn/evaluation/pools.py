@@ -25,7 +25,7 @@ def summarise_pools(
     for source in experiment.transfer.sources:
         pool = read_pool(folder / "transfer" / source)
         counts, shown = pool.counts, _shown(folder / "transfer" / source, pool)
-        judges = teachers if source in experiment.scored_sources else ()
+        judges = teachers if experiment.transfer.sources[source].scored else ()
         found.append(
             PoolSummary(
                 source=source,

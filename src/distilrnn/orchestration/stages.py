@@ -150,7 +150,7 @@ def _pool_tokens(experiment: Experiment, source: str) -> list[str]:
 
 def _pool_logits(experiment: Experiment, source: str) -> list[str]:
     """What every teacher says of a source; nothing, of one that is not scored."""
-    if source not in experiment.scored_sources:
+    if not experiment.transfer.sources[source].scored:
         return []
     runs = ((name, seed) for name, teacher in experiment.teachers.items() for seed in teacher.seeds)
     return pool_logits_files(experiment, source, runs)

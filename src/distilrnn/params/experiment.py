@@ -250,7 +250,7 @@ class Experiment(Section):
 
         Whether a student reads this one does not matter, so that DVC need not know.
         """
-        scored = source in self.scored_sources
+        scored = self.transfer.sources[source].scored
         teachers = [teacher.base for teacher in self.teachers.values()] if scored else []
         return list(dict.fromkeys([*teachers, *(student.tokenizer for student in self.students.values())]))
 

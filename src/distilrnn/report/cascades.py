@@ -54,18 +54,20 @@ def costed(results: Results) -> Iterator[Costed]:
 
 
 def sentence(found: Costed) -> str:
-    """What the recommended cascade keeps of its teacher, and what it costs."""
+    """What the cascade keeps that hands on just enough, and what it costs."""
     place = found.sufficient
     point, whole = found.cascade.points[place], found.cascade.points[-1]
     own, of_teacher = found.milliseconds[place], found.milliseconds[-1]
     if place == len(found.cascade.points) - 1:
         return f"{found.title} cannot spare {found.teacher} any sentence without a loss of accuracy."
+    cost = (
+        f"{percent(own / of_teacher, 0)} % of its time ({significant_digits(own)} of "
+        f"{significant_digits(of_teacher)} ms per sentence)."
+    )
     if found.recommended is None:
         return (
             f"{found.title} saves {found.teacher} no time: to keep its held-out accuracy, "
-            f"{percent(point.handed_on, 0)} % of the sentences are handed on, which takes "
-            f"{percent(own / of_teacher, 0)} % of its time ({significant_digits(own)} of "
-            f"{significant_digits(of_teacher)} ms per sentence)."
+            f"{percent(point.handed_on, 0)} % of the sentences are handed on, which takes {cost}"
         )
     if place == 0:
         begin = f"{found.title} alone keeps"
@@ -73,8 +75,7 @@ def sentence(found: Costed) -> str:
         begin = f"{found.title} hands {percent(point.handed_on, 0)} % of the sentences on to {found.teacher}, and keeps"
     return (
         f"{begin} {percent(point.accuracy / whole.accuracy, 0)} % of its accuracy ({percent(point.accuracy)} of "
-        f"{percent(whole.accuracy)} %) at {percent(own / of_teacher, 0)} % of its time ({significant_digits(own)} of "
-        f"{significant_digits(of_teacher)} ms per sentence)."
+        f"{percent(whole.accuracy)} %) at {cost}"
     )
 
 

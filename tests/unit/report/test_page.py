@@ -328,6 +328,9 @@ def test_cascades_and_disagreements_are_those_of_the_files(written):
     half = next(point for point in cascade.points if point.share == 0.5)
     assert by_share["50"][1:3] == [f"{100 * half.handed_on:.1f}", f"{100 * half.accuracy:.1f} ± 1.0"]
     assert float(by_share["50"][4]) == pytest.approx(own + half.handed_on * teacher, rel=0.01)
+    assert sum("recommended" in row[0] for row in rows) == sum(
+        one.recommended is not None for one in costed(results) if one.cascade.student == "distilrnn-gpt2"
+    )
     found = next(
         rows for caption, rows in page.tables.items() if caption.startswith("RNN distilled from gpt2: another")
     )
