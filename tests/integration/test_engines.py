@@ -150,6 +150,16 @@ def test_dvc_reruns_one_changed_student_alone_and_goes_back(registered):
     assert registered.agree()
 
 
+def test_another_threshold_needs_no_other_teacher(registered):
+    selection = PARAMS["selection"] | {"threshold": "accuracy"}
+    registered.set_params(PARAMS | {"selection": selection})
+    assert registered.planned() == {"experiment", "student", "baseline", "linear", *WHAT_FOLLOWS}
+    registered.dvc("repro")
+    made = {job.split("/")[1] for job in registered.ran() - WHAT_FOLLOWS}
+    assert made == {"students", "baselines", "linear"}
+    assert registered.agree()
+
+
 def test_sync_refuses_what_snakemake_did_not_make(registered):
     old = registered.path / "results/demo/students/old/run.json"
     old.parent.mkdir()

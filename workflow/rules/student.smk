@@ -53,7 +53,7 @@ rule encoder:
     params:
         code=code_version("encoder"),
         options=lambda w: options(
-            EXPERIMENT.students[w.student].model, EXPERIMENT.students[w.student].pretraining, EXPERIMENT.selection
+            EXPERIMENT.students[w.student].model, EXPERIMENT.students[w.student].pretraining, EXPERIMENT.selection.holdout
         ),
         pools=lambda w, input: " ".join(f"--pool-tokens {place}" for place in folders(input.pool_tokens)),
         vectors=lambda w, input: vectors_options(EXPERIMENT.students[w.student], input.vectors),

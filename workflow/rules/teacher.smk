@@ -21,7 +21,7 @@ rule teacher:
     params:
         code=code_version("teacher"),
         options=lambda w: options(
-            EXPERIMENT.teachers[w.teacher].tuning, EXPERIMENT.teachers[w.teacher].training, EXPERIMENT.selection
+            EXPERIMENT.teachers[w.teacher].tuning, EXPERIMENT.teachers[w.teacher].training, EXPERIMENT.selection.of_epochs
         ),
         pooling=lambda w: f"--pooling {p}" if (p := EXPERIMENT.teachers[w.teacher].pooling) else "",
         budget=lambda w: budget_options(w.teacher),

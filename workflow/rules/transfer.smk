@@ -23,7 +23,7 @@ rule transfer:
     params:
         code=code_version("transfer"),
         source=lambda w: shlex.quote(EXPERIMENT.transfer.sources[w.source].model_dump_json(exclude={"scored"})),
-        options=options(EXPERIMENT.selection),
+        options=options(EXPERIMENT.selection.holdout),
         bounds=transfer_bounds(),
         corpus=lambda w, input: folder(input.corpus),
         pools=lambda w, input: " ".join(f"--pool {place}" for place in folders(input.pools)),

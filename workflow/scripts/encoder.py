@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 from distilrnn.cli.options import run, with_params
-from distilrnn.params.common import SelectionParams
+from distilrnn.params.common import HoldoutParams
 from distilrnn.params.student import PretrainingParams, StudentModelParams
 
 
-@with_params(model=StudentModelParams, pretraining=PretrainingParams, selection=SelectionParams)
+@with_params(model=StudentModelParams, pretraining=PretrainingParams, selection=HoldoutParams)
 def main(
     tokens: Annotated[Path, typer.Option(help="Folder of the tokenised corpus.")],
     output: Annotated[Path, typer.Option(help="Folder to write.")],
@@ -24,7 +24,7 @@ def main(
     *,
     model: StudentModelParams,
     pretraining: PretrainingParams,
-    selection: SelectionParams,
+    selection: HoldoutParams,
 ) -> None:
     """Pre-train a student's encoder on train and transfer text; the epoch of lowest validation loss is kept."""
     from distilrnn.runtime.gpu_leases import leased

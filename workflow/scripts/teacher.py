@@ -6,12 +6,12 @@ from typing import Annotated
 import typer
 
 from distilrnn.cli.options import run, with_params
-from distilrnn.params.common import SelectionParams
+from distilrnn.params.common import EpochSelectionParams
 from distilrnn.params.labels import LabelBudget
 from distilrnn.params.teacher import Pooling, TeacherTraining, TuningParams
 
 
-@with_params(tuning=TuningParams, training=TeacherTraining, selection=SelectionParams, budget=LabelBudget)
+@with_params(tuning=TuningParams, training=TeacherTraining, selection=EpochSelectionParams, budget=LabelBudget)
 def main(
     base: Annotated[Path, typer.Option(help="Folder of the base.")],
     tokens: Annotated[Path, typer.Option(help="Folder of the tokenised corpus.")],
@@ -23,7 +23,7 @@ def main(
     *,
     tuning: TuningParams,
     training: TeacherTraining,
-    selection: SelectionParams,
+    selection: EpochSelectionParams,
     budget: LabelBudget,
 ) -> None:
     """Tune a base language model as a classifier, and save what was trained of it."""

@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from distilrnn.cli.options import run, with_params
-from distilrnn.params.common import LARGEST_SEED, SelectionParams
+from distilrnn.params.common import LARGEST_SEED, HoldoutParams
 
 
-@with_params(selection=SelectionParams)
+@with_params(selection=HoldoutParams)
 def main(
     source_json: Annotated[str, typer.Option(help="An entry of transfer.sources as JSON.")],
     corpus: Annotated[Path, typer.Option(help="Folder of the corpus, whose dev and test sentences are left out.")],
@@ -21,7 +21,7 @@ def main(
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads [default: all].")] = None,
     gpus: Annotated[int, typer.Option(min=0, help="GPUs to lease for drawing from a base.")] = 0,
     *,
-    selection: SelectionParams,
+    selection: HoldoutParams,
 ) -> None:
     """Write a pool of sentences for teachers to score: each once, none of dev, test or the held-out part of train."""
     from distilrnn.runtime.gpu_leases import leased

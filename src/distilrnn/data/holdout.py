@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from distilrnn.errors import InputError
-from distilrnn.params.common import SelectionParams
+from distilrnn.params.common import HoldoutParams
 from distilrnn.params.labels import ALL_LABELS, LabelBudget
 
 
 def split_holdout(
-    labels: np.ndarray, selection: SelectionParams, budget: LabelBudget = ALL_LABELS
+    labels: np.ndarray, selection: HoldoutParams, budget: LabelBudget = ALL_LABELS
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows of train to learn from, and rows held out to choose the epoch by; stratified by label, both ascending.
 
@@ -47,7 +47,7 @@ def first_rows(labels: np.ndarray, number: int, seed: int) -> np.ndarray:
     return np.sort(np.argsort(order, kind="stable")[:number])
 
 
-def _holdout(labels: np.ndarray, selection: SelectionParams) -> tuple[np.ndarray, np.ndarray]:
+def _holdout(labels: np.ndarray, selection: HoldoutParams) -> tuple[np.ndarray, np.ndarray]:
     """All rows to learn from, and those held out."""
     if selection.validation == "dev":
         return np.arange(len(labels)), np.arange(0)

@@ -13,7 +13,7 @@ from distilrnn.data.corpus import iterate_split, read_split, read_summary
 from distilrnn.data.holdout import split_holdout
 from distilrnn.errors import InputError
 from distilrnn.evaluation.system_metrics import TrainingFigures
-from distilrnn.params.common import SelectionParams
+from distilrnn.params.common import HoldoutParams
 from distilrnn.params.experiment import Experiment
 from distilrnn.params.splits import DEV, HELD_OUT, TRAIN, evaluation_splits
 
@@ -54,7 +54,7 @@ class Run:
     """total and trainable."""
 
 
-def read_corpus(folder: Path, selection: SelectionParams) -> Corpus:
+def read_corpus(folder: Path, selection: HoldoutParams) -> Corpus:
     """The corpus that an experiment is evaluated on; raises InputError."""
     written = read_summary(folder)
     splits = {}

@@ -90,8 +90,8 @@ class TrainingParams(Section):
     )
 
 
-class SelectionParams(Section):
-    """Where and by what the best epoch is chosen, and so what 'validation' means in every curve."""
+class HoldoutParams(Section):
+    """What the validation sentences are, in every curve: all that a pool or an encoder need know of selection."""
 
     validation: Literal["train_holdout", "dev"] = Field(
         "train_holdout",
@@ -101,10 +101,20 @@ class SelectionParams(Section):
         0.1, gt=0, lt=1, description="Share of train that is held out (stratified by label)."
     )
     holdout_seed: int = Field(0, ge=0, le=LARGEST_SEED, description="Seed of the split, the same for all systems.")
+
+
+class EpochSelectionParams(HoldoutParams):
+    """By what the best epoch is chosen: all that a teacher need know of selection."""
+
     metric: Literal["accuracy", "mcc", "macro_f1", "loss"] = Field(
         "mcc",
         description="What is best: highest accuracy (the reference), Matthews correlation or mean F1, lowest loss.",
     )
+
+
+class SelectionParams(EpochSelectionParams):
+    """Where and by what the best epoch is chosen, and where a student then decides between classes."""
+
     threshold: Literal["argmax", "tuned", "accuracy", "mcc", "macro_f1"] = Field(
         "argmax",
         description="Where a student decides between classes: at the highest logit, or after class biases that make "
@@ -120,6 +130,16 @@ class SelectionParams(Section):
                 "set validation to train_holdout"
             )
         return self
+
+    @property
+    def holdout(self) -> HoldoutParams:
+        """The part that says what is held out: whoever reads no more of it is not run again for the rest."""
+        return HoldoutParams(**self.model_dump(include=set(HoldoutParams.model_fields)))
+
+    @property
+    def of_epochs(self) -> EpochSelectionParams:
+        """The part that says which epoch is the best."""
+        return EpochSelectionParams(**self.model_dump(include=set(EpochSelectionParams.model_fields)))
 
     @property
     def decision_metric(self) -> str | None:

@@ -15,7 +15,7 @@ from distilrnn.data.encoded import EncodedSplit, EncodedSummary, read_encoded_sp
 from distilrnn.data.holdout import split_holdout
 from distilrnn.models.headers import NeuralHeader
 from distilrnn.orchestration.code import code_version
-from distilrnn.params.common import SelectionParams, TrainingParams
+from distilrnn.params.common import EpochSelectionParams, HoldoutParams, TrainingParams
 from distilrnn.params.labels import ALL_LABELS, LabelBudget
 from distilrnn.params.splits import DEV, TRAIN
 from distilrnn.runtime.device import Device
@@ -28,7 +28,7 @@ Training = TypeVar("Training", bound=TrainingParams)
 def train_and_validation_sets(
     tokens: Path,
     summary: EncodedSummary,
-    selection: SelectionParams,
+    selection: HoldoutParams,
     width: int | None = None,
     teacher_logits: dict[str, np.ndarray] | None = None,
     budget: LabelBudget = ALL_LABELS,
@@ -47,7 +47,7 @@ def train_and_validation_sets(
     return dataset(TRAIN, train, train_rows), dataset(TRAIN, train, validation_rows)
 
 
-def left_out(tokens: Path, selection: SelectionParams, budget: LabelBudget) -> int:
+def left_out(tokens: Path, selection: HoldoutParams, budget: LabelBudget) -> int:
     """How many sentences of train a budget of labels leaves out of what there is to learn from."""
     if budget.labels is None:
         return 0
@@ -80,7 +80,7 @@ class TrainedSystem:
     header: NeuralHeader
     checkpoint: Path
     history: History
-    selection: SelectionParams
+    selection: EpochSelectionParams
     device: Device
     parameters: Mapping[str, int]
     sentences: int

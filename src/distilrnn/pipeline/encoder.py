@@ -14,7 +14,7 @@ from distilrnn.artifacts.tensors import save_tensors
 from distilrnn.data.encoded import EncodedSplit, read_encoded_pool, read_summary, union, used_token_ids
 from distilrnn.models.encoder import ENCODER_FILE, encoder_tensors
 from distilrnn.orchestration.code import code_version
-from distilrnn.params.common import SelectionParams
+from distilrnn.params.common import HoldoutParams
 from distilrnn.params.splits import TRAIN
 from distilrnn.params.student import PretrainingParams, StudentModelParams
 from distilrnn.pipeline.common import train_and_validation_sets
@@ -54,7 +54,7 @@ class EncoderJob:
     """Folder of the tokenised corpus."""
     model: StudentModelParams
     pretraining: PretrainingParams
-    selection: SelectionParams
+    selection: HoldoutParams
     pools: Sequence[Path] = ()
     """Folders of tokenised pools."""
     start: StartingPoint = RANDOM

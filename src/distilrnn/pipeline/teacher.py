@@ -9,7 +9,7 @@ from distilrnn.models.bases import read_base
 from distilrnn.models.parameters import count_parameters
 from distilrnn.models.teacher import build_teacher, place
 from distilrnn.models.teacher_header import TeacherHeader
-from distilrnn.params.common import SelectionParams
+from distilrnn.params.common import EpochSelectionParams
 from distilrnn.params.labels import ALL_LABELS, LabelBudget
 from distilrnn.params.teacher import Pooling, TeacherTraining, TuningParams
 from distilrnn.pipeline.common import (
@@ -35,7 +35,7 @@ class TeacherJob:
     """Folder of the tokenised corpus."""
     tuning: TuningParams
     training: TeacherTraining
-    selection: SelectionParams
+    selection: EpochSelectionParams
     pooling: Pooling | None = None
     """None: that of the base."""
     budget: LabelBudget = ALL_LABELS

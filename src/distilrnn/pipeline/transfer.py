@@ -18,7 +18,7 @@ from distilrnn.data.transfer.keys import leak_key
 from distilrnn.data.transfer.pool import Excluded, PoolWriter
 from distilrnn.data.transfer.text import read_dataset, read_text
 from distilrnn.errors import InputError
-from distilrnn.params.common import SelectionParams
+from distilrnn.params.common import HoldoutParams
 from distilrnn.params.splits import TRAIN, evaluation_splits
 from distilrnn.params.transfer import (
     TRAIN_SENTENCES,
@@ -37,7 +37,7 @@ class Material:
 
     corpus: Path
     """Folder of the corpus."""
-    selection: SelectionParams
+    selection: HoldoutParams
     seed: int
     pools: Sequence[Path] = ()
     """Folders of other pools."""
