@@ -1,5 +1,6 @@
 """What all rules share: the experiment, where its files lie, and the code that runs."""
 
+import json
 import shlex
 import sys
 from pathlib import Path

@@ -22,7 +22,7 @@ rule transfer:
         runtime=720,
     params:
         code=code_version("transfer"),
-        source=lambda w: shlex.quote(EXPERIMENT.transfer.sources[w.source].model_dump_json(exclude={"scored"})),
+        source=lambda w: shlex.quote(json.dumps(EXPERIMENT.transfer.sources[w.source].recipe())),
         options=options(EXPERIMENT.selection.holdout),
         bounds=transfer_bounds(),
         corpus=lambda w, input: folder(input.corpus),

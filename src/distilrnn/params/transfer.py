@@ -1,6 +1,6 @@
 """The transfer section of params.yaml: sentences without labels, which a teacher scores for its students."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
 
@@ -18,6 +18,10 @@ class SourceSection(Section):
     scored: bool = Field(
         True, description="Whether teachers score it; false: text for encoders alone, which pretraining.transfer names."
     )
+
+    def recipe(self) -> dict[str, Any]:
+        """What the sentences are made by, for JSON: they stay the same whether teachers score them or not."""
+        return self.model_dump(mode="json", exclude={"scored"})
 
 
 class TextSource(SourceSection):

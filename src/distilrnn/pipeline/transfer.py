@@ -117,9 +117,7 @@ def build_pool(source: Source, material: Material, max_sentences: int | None, ou
     digest = writer.write(output, SOURCES[type(source)](source, material))
     if not digest:
         raise InputError(f"transfer source {output.name}: {why_empty(writer)}")
-    pool = Pool(
-        source.model_dump(mode="json", exclude={"scored"}), digest, read_summary(material.corpus).hash, writer.counts
-    )
+    pool = Pool(source.recipe(), digest, read_summary(material.corpus).hash, writer.counts)
     write_json(output / "transfer.json", pool.to_json())
     return pool
 
