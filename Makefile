@@ -55,7 +55,7 @@ UV ?= uv
 LOCK = $(UV) pip compile --quiet --generate-hashes --no-header --no-annotate --python-version 3.11 $(UNPINNED) pyproject.toml
 lock:
 	$(LOCK) --extra slurm --output-file requirements.txt
-	$(LOCK) --extra slurm --extra dev --constraint requirements.txt --output-file requirements-dev.txt
+	$(LOCK) --extra dev --constraint requirements.txt --output-file requirements-dev.txt
 	$(LOCK) $(NOT_TO_PREDICT) --constraint requirements.txt --output-file requirements-predict.txt
 
 $(BIN)/bench-installed: $(BIN)/installed benchmarks/requirements.txt

@@ -53,3 +53,5 @@ def test_the_plugin_is_an_optional_dependency_and_pinned_where_the_test_installs
     assert not [name for name in project["dependencies"] if "slurm" in name]
     pinned = (SOURCE / "tests" / "slurm" / "requirements.txt").read_text().splitlines()
     assert all(re.fullmatch(r"[\w-]+==[\d.]+", line) for line in pinned if not line.startswith("#"))
+    # Every start of Snakemake imports every plugin that is there, and this one imports pandas.
+    assert "snakemake-executor-plugin" not in (SOURCE / "requirements-dev.txt").read_text()
