@@ -12,7 +12,7 @@ from distilrnn.orchestration import stages
 from distilrnn.orchestration.engines import only_outputs_differ
 from distilrnn.orchestration.experiments import stages_text
 from distilrnn.orchestration.locks import lock_note
-from distilrnn.params.experiment import read_experiment, validate_experiment
+from distilrnn.params.experiment import validate_experiment
 from paths import REPOSITORY
 
 SOURCE = REPOSITORY
@@ -145,14 +145,12 @@ def test_params_files_name_what_the_stages_read(path):
 
 
 def test_the_ablation_of_cola_shares_what_the_docs_say_it_shares():
-    """docs/experiments.md has folders of one copied into the other: what they need of the params is the same."""
-    cola, ablation = (read_experiment(SOURCE / f"experiments/{name}/params.yaml") for name in ("cola", "cola-ablation"))
-    for section in ("corpus", "bases", "teachers"):
-        assert getattr(ablation, section) == getattr(cola, section)
-    assert ablation.selection.of_epochs == cola.selection.of_epochs
-    assert ablation.transfer.shards == cola.transfer.shards
-    scored = {name: source for name, source in cola.transfer.sources.items() if source.scored}
-    assert ablation.transfer.sources == scored
+    """docs/experiments.md has the folders of one copied into the other."""
+    cola, ablation = (
+        yaml.safe_load((SOURCE / f"experiments/{n}/params.yaml").read_text()) for n in ("cola", "cola-ablation")
+    )
+    for section in ("corpus", "bases", "tokenize", "selection", "transfer", "teachers"):
+        assert ablation[section] == cola[section]
 
 
 @pytest.mark.parametrize(
