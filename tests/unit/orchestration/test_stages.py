@@ -153,6 +153,15 @@ def test_the_ablation_of_cola_shares_what_the_docs_say_it_shares():
         assert ablation[section] == cola[section]
 
 
+def test_the_experiments_on_colas_threshold_differ_in_it_alone():
+    more, accuracy = (
+        yaml.safe_load((SOURCE / f"experiments/{n}/params.yaml").read_text()) for n in ("cola-more", "cola-accuracy")
+    )
+    assert more.pop("experiment") != accuracy.pop("experiment")
+    assert (more["selection"].pop("threshold"), accuracy["selection"].pop("threshold")) == ("tuned", "accuracy")
+    assert more == accuracy
+
+
 @pytest.mark.parametrize(
     ("changes", "differ"),
     [
