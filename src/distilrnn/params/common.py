@@ -115,11 +115,11 @@ class EpochSelectionParams(HoldoutParams):
 class SelectionParams(EpochSelectionParams):
     """Where and by what the best epoch is chosen, and where a student then decides between classes."""
 
-    threshold: Literal["argmax", "tuned", "accuracy", "mcc", "macro_f1"] = Field(
+    threshold: Literal["argmax", "tuned", "accuracy", "mcc", "macro_f1", "loss"] = Field(
         "argmax",
         description="Where a student decides between classes: at the highest logit, or after class biases that make "
         "a metric highest on the held-out sentences: tuned, that of selection.metric (mcc, where it is loss), or the "
-        "one that is named.",
+        "one that is named; loss: those of the best calibration, with less noise than those for accuracy.",
     )
 
     @model_validator(mode="after")
@@ -143,7 +143,7 @@ class SelectionParams(EpochSelectionParams):
 
     @property
     def decision_metric(self) -> str | None:
-        """What the threshold makes highest: accuracy, mcc or macro_f1; None, where the highest logit decides."""
+        """What the threshold is best for: accuracy, mcc, macro_f1 or loss; None, where the highest logit decides."""
         if self.threshold == "argmax":
             return None
         if self.threshold != "tuned":

@@ -164,6 +164,7 @@ def test_a_tuned_threshold_becomes_the_heads_bias(tiny, workplace):
         ("tuned", "loss", "mcc"),
         ("accuracy", "mcc", "accuracy"),
         ("mcc", "loss", "mcc"),
+        ("loss", "mcc", "loss"),
     ],
 )
 def test_a_threshold_serves_the_metric_that_is_named(threshold, metric, decides):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
 from distilrnn.training.threshold import tune_biases
@@ -53,3 +54,32 @@ def test_a_shifted_class_of_three_is_brought_back():
     labels = random.integers(0, 3, 300)
     logits = 4 * np.eye(3)[labels] + random.normal(0, 0.3, (300, 3)) + np.array([0, -6, 5])
     assert tune_biases(logits, labels, "accuracy").after == 1
+
+
+def test_the_biases_of_the_lowest_loss_are_those_of_logistic_regression():
+    generator = np.random.default_rng(0)
+    labels = (generator.random(600) < 0.7).astype(int)
+    logits = np.stack([np.zeros(600), 3 * generator.normal(size=600) + 4 * labels - 5], axis=1).astype(np.float32)
+    tuned = tune_biases(logits, labels, "loss")
+    fitted = LogisticRegression(C=1e9).fit(logits[:, 1:], labels)
+    assert tuned.biases[0] == 0
+    assert tuned.biases[1] == pytest.approx(fitted.intercept_[0] / fitted.coef_[0, 0], abs=0.01)
+    assert tuned.after < tuned.before
+    assert tuned.record()["metric"] == "loss"
+
+
+def test_the_lowest_loss_finds_the_shift_of_every_class():
+    generator = np.random.default_rng(1)
+    shift, logits = np.array([0.0, 1.5, -2.0]), generator.normal(size=(20_000, 3))
+    noise = generator.gumbel(size=logits.shape)
+    labels = (2 * (logits + shift) + noise).argmax(1)
+    assert tune_biases(logits, labels, "loss").biases == pytest.approx(shift, abs=0.1)
+
+
+@pytest.mark.parametrize("labels", [[0, 0, 0, 0], [0, 0, 1, 1], [1, 1, 0, 0]])
+def test_one_class_or_a_perfect_order_has_finite_biases(labels):
+    logits = np.array([[0, -2], [0, -1], [0, 1], [0, 2]], np.float32)
+    tuned = tune_biases(logits, np.array(labels), "loss")
+    assert np.isfinite(tuned.biases).all()
+    if labels == [0, 0, 1, 1]:
+        assert ((logits + tuned.biases).argmax(1) == labels).all()
