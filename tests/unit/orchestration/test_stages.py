@@ -154,12 +154,10 @@ def test_the_ablation_of_cola_shares_what_the_docs_say_it_shares():
 
 
 def test_the_experiments_on_colas_threshold_differ_in_it_alone():
-    more, accuracy = (
-        yaml.safe_load((SOURCE / f"experiments/{n}/params.yaml").read_text()) for n in ("cola-more", "cola-accuracy")
-    )
-    assert more.pop("experiment") != accuracy.pop("experiment")
-    assert (more["selection"].pop("threshold"), accuracy["selection"].pop("threshold")) == ("tuned", "accuracy")
-    assert more == accuracy
+    thresholds = {"cola-more": "tuned", "cola-accuracy": "accuracy", "cola-calibrated": "loss"}
+    experiments = [yaml.safe_load((SOURCE / f"experiments/{name}/params.yaml").read_text()) for name in thresholds]
+    assert {each.pop("experiment"): each["selection"].pop("threshold") for each in experiments} == thresholds
+    assert experiments[0] == experiments[1] == experiments[2]
 
 
 @pytest.mark.parametrize(
