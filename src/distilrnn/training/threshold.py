@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import log_softmax
 
 from distilrnn.evaluation.confusion import accuracy, confusion, macro_f1, mcc
 
@@ -81,6 +79,10 @@ def _calibrated_biases(logits: np.ndarray, labels: np.ndarray) -> TunedBiases:
     One scale for all logits and a bias for each class make the cross-entropy lowest, so that the most probable class is
     the best guess. All sentences have their say, where the highest accuracy hangs on the few near the threshold.
     """
+    # Here, since it takes half a second that every student would wait for.
+    from scipy.optimize import minimize
+    from scipy.special import log_softmax
+
     logits, rows = logits.astype(np.float64), np.arange(len(labels))
 
     def loss(values: np.ndarray) -> tuple[float, np.ndarray]:
